@@ -1,0 +1,87 @@
+"""What was learned, on disk: `NAME.safetensors` for the tensors, `NAME.json` for all that is said of them.
+
+Nothing is ever unpickled. A checkpoint is written beside its final name and moved there whole, so
+a killed run leaves either the old one or the new one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mimica.errors import CheckpointError
+
+if TYPE_CHECKING:
+    import torch
+
+FORMAT = 1
+
+
+def save(path: Path, tensors: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> None:
+    """Write tensors to `path` (`.safetensors`) and the facts about them to the `.json` beside it."""
+    from safetensors.torch import save as to_bytes
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = to_bytes({name: t.detach().cpu().contiguous() for name, t in tensors.items()})
+    record = {"format": FORMAT, "sha256": hashlib.sha256(data).hexdigest(), **facts}
+    _replace(path, data)
+    _replace(path.with_suffix(".json"), (json.dumps(record, indent=2, default=str) + "\n").encode())
+
+
+def load(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """The tensors and the facts of a checkpoint; `path` names its `.safetensors`.
+
+    Raises CheckpointError if either file is missing, unreadable, or does not belong to the other.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load as from_bytes
+
+    facts = read_facts(path)
+    try:
+        data = path.read_bytes()
+        if hashlib.sha256(data).hexdigest() != facts.get("sha256"):
+            raise CheckpointError(f"{path} is not the file that {path.with_suffix('.json').name} describes; copy both again")
+        return from_bytes(data), facts
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"cannot read the weights {path}: {error}") from None
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """What the `.json` beside a checkpoint says, without reading its tensors."""
+    sidecar = path.with_suffix(".json")
+    try:
+        facts: dict[str, Any] = json.loads(sidecar.read_text())
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"cannot read {sidecar}: {error}") from None
+    if facts.get("format") != FORMAT:
+        raise CheckpointError(f"{sidecar} has format {facts.get('format')!r}; this version reads format {FORMAT}")
+    return facts
+
+
+def fill(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], where: str) -> None:
+    """Load tensors into a module; refuse any that are missing, left over or of another shape."""
+    wanted = module.state_dict()
+    missing = sorted(wanted.keys() - tensors.keys())
+    extra = sorted(tensors.keys() - wanted.keys())
+    shapes = sorted(k for k in wanted.keys() & tensors.keys() if wanted[k].shape != tensors[k].shape)
+    problems = [
+        f"{what}: {', '.join(keys[:4])}{f' and {len(keys) - 4} more' if len(keys) > 4 else ''}"
+        for what, keys in (("missing", missing), ("left over", extra), ("of another shape", shapes))
+        if keys
+    ]
+    if problems:
+        raise CheckpointError(f"{where} does not fit {type(module).__name__}: {'; '.join(problems)}")
+    module.load_state_dict({k: v.to(wanted[k].dtype) for k, v in tensors.items()})
+
+
+def _replace(path: Path, data: bytes) -> None:
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)

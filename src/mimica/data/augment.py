@@ -1,0 +1,105 @@
+"""What happens to a clip of faces before it is learned from: the same draw for all its frames, and motion.
+
+B clips, T frames, G channels, S side in pixels, K draws a clip.
+
+Every draw is a function of (seed, epoch, clip) alone: not of the batch, the order or the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+DRAWS = 32
+"""How many uniform numbers each clip has for its augmentation in an epoch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Augmentation:
+    """How far each change may go: angles in degrees, the rest as fractions; chances from 0 to 1.
+
+    `jitter` scales and shifts the box as a detector's would; `motion` is how far a still face
+    wanders over a clip, as a fraction of the same changes.
+    """
+
+    angle: float = 12.0
+    scale: float = 0.15
+    jitter: float = 0.08
+    flip: float = 0.5
+    gamma: float = 0.5
+    blur: float = 0.2
+    erase: float = 0.25
+    motion: float = 0.35
+
+
+def draws(seed: int, epoch: int, clips: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Uniform numbers [B, K] from 0 to 1, a function of (seed, epoch, clip)."""
+    key = (seed << 32) + epoch
+    return np.stack([np.random.Generator(np.random.Philox(key=[key, int(c)])).random(DRAWS) for c in clips])
+
+
+def augmented(frames: Tensor, u: np.ndarray, how: Augmentation) -> Tensor:
+    """Augmented views [B, T, G, S, S] of `frames` [B, T, G, S, S] in 0 to 1, by draws `u` [B, K].
+
+    A clip's frames share one draw; where T > 1 a smooth path of small changes is laid over it, so
+    that a still face becomes a clip of a face that moves.
+    """
+    B, T = frames.shape[:2]
+    d = torch.from_numpy(u).float().to(frames.device)
+    s = 2 * d - 1
+    path = _path(s[:, 20:28], T) * how.motion
+    angle = (s[:, 0:1] + path[..., 0]) * (how.angle * torch.pi / 180)
+    scale = torch.exp((s[:, 1:2] + path[..., 1]) * how.scale)
+    shift = torch.stack([s[:, 2:3] + path[..., 2], s[:, 3:4] + path[..., 3]], -1) * (2 * how.jitter)
+    sign = torch.where(d[:, 4:5] < how.flip, -1.0, 1.0).expand(B, T)
+    x = _warped(frames.flatten(0, 1), angle.flatten(), scale.flatten(), shift.flatten(0, 1), sign.flatten())
+    x = x.view(frames.shape)
+    x = x.clamp(0, 1) ** torch.exp(s[:, 5] * how.gamma).view(B, 1, 1, 1, 1)
+    x = _blurred(x, d[:, 6] < how.blur, 0.5 + d[:, 7])
+    return _erased(x, d[:, 8:13], how.erase)
+
+
+def _path(s: Tensor, T: int) -> Tensor:
+    """A smooth path [B, T, 4] through [-1, 1]: a line and half a wave for each of four changes."""
+    t = torch.linspace(-1, 1, T, device=s.device).view(1, T, 1) if T > 1 else s.new_zeros(1, 1, 1)
+    return s[:, None, :4] * t + s[:, None, 4:8] * torch.sin(torch.pi * t)
+
+
+def _warped(x: Tensor, angle: Tensor, scale: Tensor, shift: Tensor, sign: Tensor) -> Tensor:
+    cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
+    rows = torch.stack([cos * sign, -sin, shift[:, 0], sin * sign, cos, shift[:, 1]], -1)
+    grid = F.affine_grid(rows.view(-1, 2, 3), list(x.shape), align_corners=False)
+    return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+
+
+def _blurred(x: Tensor, chosen: Tensor, sigma: Tensor) -> Tensor:
+    """Gaussian blur of `sigma` [B] pixels for the clips that are chosen [B]."""
+    if not bool(chosen.any()):
+        return x
+    B, T, C, S, _ = x.shape
+    offset = torch.arange(-3, 4, device=x.device, dtype=x.dtype)
+    kernel = torch.exp(-(offset**2) / (2 * sigma[:, None] ** 2))
+    kernel = torch.where(chosen[:, None], kernel / kernel.sum(1, keepdim=True), (offset == 0).to(x.dtype))
+    y = x.reshape(1, B * T * C, S, S)
+    k = kernel.repeat_interleave(T * C, 0)
+    y = F.conv2d(F.pad(y, (3, 3, 0, 0), mode="replicate"), k[:, None, None, :], groups=B * T * C)
+    y = F.conv2d(F.pad(y, (0, 0, 3, 3), mode="replicate"), k[:, None, :, None], groups=B * T * C)
+    return y.view(x.shape)
+
+
+def _erased(x: Tensor, d: Tensor, chance: float) -> Tensor:
+    """A rectangle of up to a third of each side filled with one shade, for a share of the clips."""
+    S = x.shape[-1]
+    height, width = (0.1 + 0.25 * d[:, 1]) * S, (0.1 + 0.25 * d[:, 2]) * S
+    top, left = d[:, 3] * (S - height), d[:, 4] * (S - width)
+    place = torch.arange(S, device=x.device)
+    inside_y = (place >= top[:, None]) & (place < (top + height)[:, None])
+    inside_x = (place >= left[:, None]) & (place < (left + width)[:, None])
+    inside = inside_y[:, :, None] & inside_x[:, None, :] & (d[:, 0] < chance)[:, None, None]
+    shade = x.mean(dim=(1, 2, 3, 4), keepdim=True)
+    return torch.where(inside[:, None, None], shade, x)

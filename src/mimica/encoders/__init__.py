@@ -1,0 +1,1 @@
+"""Frozen towers that take prompts at every layer."""

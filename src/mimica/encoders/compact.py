@@ -1,0 +1,136 @@
+"""The compact encoder: a convolutional stem and a small vision transformer, for 48-pixel faces on a laptop.
+
+N pictures, S side in pixels, L patches, n prompt tokens, D width, d joint dimension.
+
+Design after "Early Convolutions Help Transformers See Better" (arXiv 2106.14881): a stem of
+residual convolutions does what a patch embedding does badly at this size. It is trained by this
+project (`mimica pretrain compact`), never taken from elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mimica.encoders.towers import Prompts
+
+_LUMA = (0.299, 0.587, 0.114)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompactConfig:
+    """The shape of a compact encoder: sides in pixels, channels of the stem's three stages, the transformer."""
+
+    size: int = 48
+    stem: tuple[int, int, int] = (64, 128, 192)
+    width: int = 192
+    layers: int = 4
+    heads: int = 3
+    dim: int = 256
+
+    @classmethod
+    def from_facts(cls, facts: dict[str, Any]) -> CompactConfig:
+        """The config that a checkpoint's JSON states."""
+        return cls(**{**facts, "stem": tuple(facts["stem"])})
+
+    def facts(self) -> dict[str, Any]:
+        """The config as a checkpoint's JSON states it."""
+        return asdict(self)
+
+
+class _Residual(nn.Module):
+    """Two 3x3 convolutions around an identity; the first halves the side where `stride` is 2."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(outputs)
+        self.skip = nn.Conv2d(inputs, outputs, 1, bias=False)
+        self.skip_norm = nn.BatchNorm2d(outputs)
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.norm1(self.conv1(x)))
+        y = self.norm2(self.conv2(y))
+        short = F.avg_pool2d(x, self.stride) if self.stride > 1 else x
+        return F.relu(y + self.skip_norm(self.skip(short)))
+
+
+class _Layer(nn.Module):
+    """A pre-norm transformer layer with full attention."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.norm2 = nn.LayerNorm(width)
+        self.up = nn.Linear(width, 4 * width)
+        self.down = nn.Linear(4 * width, width)
+        self.heads = heads
+
+    def forward(self, x: Tensor) -> Tensor:
+        N, L, D = x.shape
+        q, k, v = self.qkv(self.norm1(x)).view(N, L, 3, self.heads, D // self.heads).permute(2, 0, 3, 1, 4)
+        x = x + self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(N, L, D))
+        return x + self.down(F.gelu(self.up(self.norm2(x))))
+
+
+class CompactVision(nn.Module):
+    """A vision tower of about 2.8 million weights that reads 48-pixel faces by their shades of grey.
+
+    Colour is dropped and each picture is brought to zero mean and unit deviation inside the tower,
+    because what it was trained on is grey and light in the wild is not ours to choose.
+    """
+
+    def __init__(self, config: CompactConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or CompactConfig()
+        self.size, self.width, self.layers, self.dim = config.size, config.width, config.layers, config.dim
+        c1, c2, c3 = config.stem
+        self.stem = nn.Sequential(
+            nn.Conv2d(1, c1, 3, 2, 1, bias=False), nn.BatchNorm2d(c1), nn.ReLU(),
+            _Residual(c1, c1, 1), _Residual(c1, c2, 2), _Residual(c2, c3, 2),
+            nn.Conv2d(c3, config.width, 1),
+        )  # fmt: skip
+        side = -(-config.size // 8)
+        self.cls = nn.Parameter(torch.zeros(1, 1, config.width))
+        self.position = nn.Parameter(torch.randn(1, 1 + side * side, config.width) * 0.02)
+        self.blocks = nn.ModuleList(_Layer(config.width, config.heads) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(config.width)
+        self.project = nn.Linear(config.width, config.dim, bias=False)
+        self.register_buffer("luma", torch.tensor(_LUMA).view(3, 1, 1), persistent=False)
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """Pictures [..., 3, S, S] in 0 to 1, each brought to zero mean and unit deviation of its greys, on 3 channels."""
+        grey = (pixels * self.luma).sum(-3, keepdim=True)
+        deviation, mean = torch.std_mean(grey, dim=(-2, -1), keepdim=True)
+        return ((grey - mean) / (deviation + 0.02)).expand_as(pixels)
+
+    def tokens(self, images: Tensor) -> Tensor:
+        """What enters the first layer: [N, 1 + L, D], the class token first. No prompt reaches this far down."""
+        x = self.stem(images[:, :1].contiguous(memory_format=torch.channels_last))
+        x = x.flatten(2).transpose(1, 2)
+        return torch.cat([self.cls.expand(len(x), -1, -1), x], dim=1) + self.position
+
+    def forward(self, images: Tensor, prompts: Prompts = ()) -> Tensor:
+        """Features [N, d] of normalised images [N, 3, S, S].
+
+        `prompts[i]` is appended before layer i and what comes out at its places is dropped
+        (DuSE, eqs. 4-5); layers beyond the last prompt run without any.
+        """
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.cls.requires_grad):
+            # Frozen: prompts enter above the stem, so nothing below needs a gradient.
+            x = self.tokens(images)
+        kept = x.shape[1]
+        for i, block in enumerate(self.blocks):
+            if i < len(prompts):
+                x = torch.cat([x, prompts[i].expand(len(x), -1, -1)], dim=1)
+            x = block(x)[:, :kept]
+        return self.project(self.norm(x[:, 0]))

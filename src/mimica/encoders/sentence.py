@@ -1,0 +1,71 @@
+"""A BERT sentence encoder as a text tower that takes prompts at every layer (all-MiniLM-L6-v2 by default).
+
+N sentences, L tokens, n prompt tokens, D width, d joint dimension.
+
+Sentence-BERT (arXiv 1908.10084) pools the mean of all tokens. Prompts stand behind the class
+token, as in DuSE's text stream; they are read by every token of their layer, their own outputs are
+dropped, and they are not pooled. With no prompts the features are the library's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from mimica import assets
+from mimica.encoders.towers import Prompts, freeze
+from mimica.errors import MissingExtra
+
+
+class SentenceTower(nn.Module):
+    """A text tower over a frozen BERT; `project` takes its sentence feature into the joint space."""
+
+    def __init__(self, folder: Path | None = None, *, dim: int = 256) -> None:
+        super().__init__()
+        try:
+            from transformers import AutoTokenizer, BertModel
+        except ImportError:
+            raise MissingExtra("transformers", "clip") from None
+        folder = folder or assets.find("minilm")
+        self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        # SDPA takes the additive mask that stepping through the layers by hand needs.
+        self.bert = BertModel.from_pretrained(
+            folder, add_pooling_layer=False, attn_implementation="sdpa", local_files_only=True
+        )
+        freeze(self.bert)
+        self.width = self.bert.config.hidden_size
+        self.layers = self.bert.config.num_hidden_layers
+        self.dim = dim
+        self.project = nn.Linear(self.width, dim, bias=False)
+
+    def train(self, mode: bool = True) -> SentenceTower:
+        """Training concerns the projection only: the frozen BERT keeps its dropout off."""
+        super().train(mode)
+        self.bert.eval()
+        return self
+
+    def sentences(self, texts: Sequence[str], prompts: Prompts = ()) -> Tensor:
+        """Sentence features [N, D] before the projection, of unit length."""
+        batch = self.tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
+        device = self.project.weight.device
+        ids, mask = batch["input_ids"].to(device), batch["attention_mask"].to(device)
+        x = self.bert.embeddings(input_ids=ids)
+        N, L, _ = x.shape
+        for i, layer in enumerate(self.bert.encoder.layer):
+            n = prompts[i].shape[1] if i < len(prompts) else 0
+            if n:
+                x = torch.cat([x[:, :1], prompts[i].expand(N, -1, -1), x[:, 1:]], dim=1)
+            seen = torch.cat([mask[:, :1], mask.new_ones(N, n), mask[:, 1:]], dim=1)
+            x = layer(x, attention_mask=seen[:, None, None, :].bool())
+            if n:
+                x = torch.cat([x[:, :1], x[:, 1 + n :]], dim=1)
+        weight = mask[..., None].to(x.dtype)
+        return torch.nn.functional.normalize((x * weight).sum(1) / weight.sum(1), dim=-1)
+
+    def forward(self, sentences: Sequence[str], prompts: Prompts = ()) -> Tensor:
+        """Joint features [N, d] of N sentences."""
+        features: Tensor = self.project(self.sentences(sentences, prompts))
+        return features

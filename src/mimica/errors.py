@@ -1,0 +1,43 @@
+"""The few kinds of error. Each message says what is wrong, where, and how to mend it."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class MimicaError(Exception):
+    """Whatever Mimica reports to its user: one sentence, never a traceback on the command line."""
+
+
+class UsageError(MimicaError):
+    """A name, flag or option that does not exist or does not fit."""
+
+
+class InputError(MimicaError):
+    """A file, folder or table that cannot be read as what it should be."""
+
+
+class AssetError(MimicaError):
+    """An outside file that is missing, altered or out of reach."""
+
+
+class CheckpointError(MimicaError):
+    """Saved weights that do not fit the model, the encoder or the label space."""
+
+
+class MissingExtra(MimicaError):
+    """An optional part of the package that is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"this needs {package}; install it with: pip install 'mimica[{extra}]'")
+
+
+def unknown(kind: str, name: str, choices: Iterable[str]) -> UsageError:
+    """The error for a name that is not among the choices; it lists them and names the nearest.
+
+    >>> print(unknown("model", "duse-compct", ["duse-compact", "linear"]))
+    unknown model 'duse-compct'; did you mean 'duse-compact'? Choose from: duse-compact, linear
+    """
+    listed = list(choices)
+    near = get_close_matches(name, listed, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else "."
+    return UsageError(f"unknown {kind} '{name}'{hint} Choose from: {', '.join(listed)}")

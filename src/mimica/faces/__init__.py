@@ -1,0 +1,1 @@
+"""Find, follow, cut out and judge the faces of a video."""

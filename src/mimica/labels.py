@@ -1,0 +1,106 @@
+"""Label spaces: the class names, what each looks like in words, and its polarity.
+
+Every data set maps its own words and numbers to a label space once, in its adapter; nothing
+else in the package knows a class by a bare integer.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from mimica.errors import UsageError, unknown
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelSpace:
+    """An ordered list of classes. The order is the order of every logit and probability.
+
+    `descriptions` holds one or more sentences a class, in the same order: the class texts that
+    a recogniser with a text tower reads. `polarity` is -1, 0 or 1 a class. `aliases` maps other
+    words for a class to its name.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    descriptions: tuple[tuple[str, ...], ...]
+    polarity: tuple[int, ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(set(self.names)) != len(self.names) or len(self.names) < 2:
+            raise UsageError(f"label space '{self.name}' needs two or more distinct class names, got {self.names}")
+        if len(self.descriptions) != len(self.names) or not all(self.descriptions):
+            raise UsageError(f"label space '{self.name}' needs at least one description for each of {self.names}")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        index = {name: i for i, name in enumerate(self.names)}
+        return index | {alias: index[name] for alias, name in self.aliases.items()}
+
+    def index(self, label: str) -> int:
+        """The place of a class, by its name or one of its aliases, in any case.
+
+        >>> EXPRESSIONS.index("happy"), EXPRESSIONS.index("Sadness")
+        (0, 1)
+        """
+        try:
+            return self._index[label.strip().lower()]
+        except KeyError:
+            raise unknown("label", label, self.names) from None
+
+
+EXPRESSIONS = LabelSpace(
+    name="expressions",
+    names=("happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fear"),
+    polarity=(1, -1, 0, -1, 0, -1, -1),
+    aliases={
+        "happy": "happiness", "joy": "happiness", "hap": "happiness",
+        "sad": "sadness",
+        "neu": "neutral", "calm": "neutral",
+        "angry": "anger", "ang": "anger",
+        "surprised": "surprise", "sur": "surprise",
+        "disgusted": "disgust", "dis": "disgust",
+        "fearful": "fear", "afraid": "fear", "fea": "fear",
+    },
+    descriptions=(
+        (
+            "happiness: the corners of the lips turn up, the cheeks rise and fine lines gather beside the eyes",
+            "a smiling, happy face with raised cheeks and often bared upper teeth",
+            "a face that looks joyful, its mouth widening into a smile or a laugh",
+        ),
+        (
+            "sadness: the inner brows rise and draw together, the eyelids droop and the corners of the lips sink",
+            "a sad face with a downturned mouth and a heavy, lowered gaze",
+            "a face that looks close to tears, its chin puckered and its brows slanted upward in the middle",
+        ),
+        (
+            "neutral: the face is at rest, the brows level, the lips closed without tension",
+            "a calm face with no visible expression",
+            "a face that shows nothing in particular, its muscles relaxed and its gaze even",
+        ),
+        (
+            "anger: the brows are pulled down and together, the eyes glare and the lips are pressed tight",
+            "an angry face with a furrowed brow and a tense or squared, shouting mouth",
+            "a face that looks furious, its eyelids hard and its jaw set",
+        ),
+        (
+            "surprise: the brows arch high, the eyes open wide and the jaw drops",
+            "a surprised face with raised brows and a round open mouth",
+            "a face that looks astonished, its forehead wrinkled across and its lips slack and apart",
+        ),
+        (
+            "disgust: the nose wrinkles, the upper lip curls and the cheeks push up beneath narrowed eyes",
+            "a disgusted face with a wrinkled nose and a raised upper lip",
+            "a face that looks repelled, as if it met a foul smell",
+        ),
+        (
+            "fear: the brows are raised and drawn together, the eyes widen and the lips stretch back",
+            "a frightened face with wide tense eyes and a mouth pulled open sideways",
+            "a face that looks terrified, the white of its eyes showing above the iris",
+        ),
+    ),
+)
+"""The seven classes of apparent expression that Mimica reads. Order as DFEW numbers them."""

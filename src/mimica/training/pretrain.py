@@ -1,0 +1,67 @@
+"""Face-language pretraining: the compact encoder learns to put faces where their captions stand.
+
+B faces, K captions, C classes, d joint dimension.
+
+The loss is CLIP's (arXiv 2103.00020) from picture to text, with as many right captions a face as its
+class has: -log of the share of exp(s cos) that falls on them. A sentence encoder that stays frozen
+gives the captions' features, once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mimica.encoders.compact import CompactVision
+from mimica.training.loop import Batch
+
+
+class FaceLanguage(nn.Module):
+    """A vision tower and a text projection, learned together against frozen caption features [K, D]."""
+
+    def __init__(
+        self, vision: CompactVision, captions: Tensor, classes: Sequence[int], *, smoothing: float = 0.1, mixup: float = 0.5
+    ) -> None:
+        super().__init__()
+        self.vision = vision
+        self.project = nn.Linear(captions.shape[1], vision.dim, bias=False)
+        self.log_scale = nn.Parameter(torch.tensor(math.log(10.0)))
+        self.smoothing, self.mixup = smoothing, mixup
+        self.register_buffer("captions", captions, persistent=False)
+        right = F.one_hot(torch.tensor(classes), max(classes) + 1).T.float()
+        self.register_buffer("right", right, persistent=False)  # [C, K]
+
+    def log_probabilities(self, images: Tensor) -> Tensor:
+        """Log of the share that falls on each class's captions [B, C], every caption weighed alike within its class."""
+        seen = F.normalize(self.vision(images), dim=-1)
+        said = F.normalize(self.project(self.captions), dim=-1)
+        scores = self.log_scale.exp().clamp(max=100) * seen @ said.T
+        # Classes have unequal numbers of captions; without this the talkative ones would win.
+        balanced = scores[:, None, :] - self.right.sum(1, keepdim=True).log()
+        by_class = torch.logsumexp(balanced.masked_fill(self.right == 0, -torch.inf), dim=-1)
+        return by_class.log_softmax(-1)
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """The loss of a batch of one-frame clips and its accuracy.
+
+        A share `mixup` of the batches is mixed in pairs (arXiv 1710.09412), by Beta(1/2, 1/2).
+        """
+        images = self.vision.normalise(batch["face"][:, 0])
+        label = batch["label"]
+        share = 1.0
+        first, second = batch["draw"][:2].tolist()
+        if self.training and first < self.mixup:
+            # sin^2 of a uniform angle is Beta(1/2, 1/2). Order is random already, so neighbours make random pairs.
+            share = math.sin(math.pi / 2 * second) ** 2
+            images = share * images + (1 - share) * images.roll(1, 0)
+        logp = self.log_probabilities(images)
+        loss = share * self._loss(logp, label) + (1 - share) * self._loss(logp, label.roll(1, 0))
+        return {"loss": loss, "accuracy": (logp.argmax(-1) == label).float().mean()}
+
+    def _loss(self, logp: Tensor, label: Tensor) -> Tensor:
+        wanted = F.nll_loss(logp, label)
+        return (1 - self.smoothing) * wanted - self.smoothing * logp.mean()

@@ -1,0 +1,1 @@
+"""A container in, frames with true times out; and back."""

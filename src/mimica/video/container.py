@@ -1,0 +1,272 @@
+"""Video files and cameras through FFmpeg: packets in, pictures with their presentation times out.
+
+Axes: H height, W width.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import av
+import numpy as np
+from av.sidedata.sidedata import Type as SideDataType
+from av.stream import Disposition
+from av.video.reformatter import VideoReformatter
+
+from mimica.errors import InputError
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+_TEXT_ART = frozenset({"tty", "bin", "xbin", "adf", "idf"})
+"""Formats by which FFmpeg would show a text file as a moving picture."""
+
+_USUAL_RATE = 25.0
+
+
+class Clock:
+    """Presentation times that only ever go forward.
+
+    A missing time is one frame after the last; a time that does not come after the last is nudged just
+    past it; a clock that jumps back by more than a second, as in joined recordings, runs on from there.
+    """
+
+    def __init__(self, step: float) -> None:
+        self._step, self._last, self._shift = step, -math.inf, 0.0
+
+    def __call__(self, said: float | None) -> float:
+        """The time in seconds for a frame whose container said `said`, or nothing."""
+        if said is None:
+            now = 0.0 if math.isinf(self._last) else self._last + self._step
+        else:
+            now = said + self._shift
+            if self._last - now > 1.0:
+                self._shift += self._last + self._step - now
+                now = self._last + self._step
+            elif now <= self._last:
+                now = self._last + min(1e-3, self._step / 10)
+        self._last = now
+        return now
+
+
+class Container:
+    """The best video stream of a file or device, decoded once and forward; its first frame is read at once.
+
+    `notes` receives a sentence for whatever went wrong part way. Raises InputError if there is no video
+    stream or if not one frame can be decoded.
+    """
+
+    def __init__(self, name: str, url: str, notes: list[str], *, device: str | None = None) -> None:
+        self._name, self._notes, self._live = name, notes, device is not None
+        self._container = _opened(name, url, device)
+        try:
+            self._stream = _video_stream(self._container, name)
+            self._stream.thread_type = "AUTO"  # type: ignore[assignment]  # the stub knows only the enum
+            self._damaged: list[float] = []
+            self._broke_off = False
+            self._now = 0.0
+            self._source = self._decoded()
+            first = next(self._source, None)
+            if first is None:
+                raise InputError(f"{name} is damaged: not one frame of it can be decoded")
+            self._first: VideoFrame | None = first
+            self._describe(first)
+        except BaseException:
+            self._container.close()
+            raise
+
+    def _describe(self, first: VideoFrame) -> None:
+        stream = self._stream
+        self._coded = (first.width, first.height)
+        stretch = float(stream.sample_aspect_ratio or 1)
+        # Encoders write ratios like 1.0001 after rounding; only a real difference is worth a resampling.
+        wide = round(first.width * stretch) if abs(stretch - 1) > 0.01 else first.width
+        self._size = (max(1, wide), first.height)
+        self._mirrored, self.rotation = _orientation(first)
+        self.width, self.height = self._size[:: -1 if self.rotation in (90, 270) else 1]
+        rate = stream.average_rate or stream.guessed_rate
+        self.rate = float(rate) if rate and 0 < rate < 1000 else None
+        self.duration = None if self._live else _duration(self._container, stream)
+        self.has_audio = bool(self._container.streams.audio)
+        self._reformatter = VideoReformatter()
+
+    def decode(self) -> Iterator[tuple[float, Callable[[], np.ndarray]]]:
+        """The time of each frame in seconds, and what converts it to uint8 [H, W, 3] RGB."""
+        clock = Clock(1 / (self.rate or _USUAL_RATE))
+        first, self._first = self._first, None
+        if first is None:
+            return
+        origin = self._origin(first)
+        resized = False
+        for frame in _chain(first, self._source):
+            said = _seconds(frame)
+            self._now = clock(None if said is None else said - origin)
+            if not resized and (frame.width, frame.height) != self._coded:
+                resized = True
+                self._notes.append(f"the picture size changes at {self._now:.1f} s; frames are scaled to the first size")
+            yield self._now, lambda frame=frame: self._rgb(frame)
+        self._report()
+
+    def close(self) -> None:
+        """Close the file or device; harmless when closed already."""
+        self._first = None
+        self._source.close()
+        self._container.close()
+
+    def _origin(self, first: VideoFrame) -> float:
+        """What counts as 0 s: the stream's own start, or the first frame where that is earlier or a camera's."""
+        shown = _seconds(first)
+        start, base = self._stream.start_time, self._stream.time_base
+        if self._live or start is None or base is None:
+            return shown or 0.0
+        return min(float(start * base), math.inf if shown is None else shown)
+
+    def _decoded(self) -> Iterator[VideoFrame]:
+        """Every frame that can be decoded. Damaged packets are passed over; a damaged container ends it."""
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except BlockingIOError:  # a camera without a new picture yet
+                time.sleep(0.002)
+                packets = self._container.demux(self._stream)
+                continue
+            except (av.FFmpegError, OSError):
+                self._broke_off = True
+                packet = None
+            try:
+                yield from self._stream.decode(packet)
+            except EOFError:  # flushed already
+                return
+            except (av.FFmpegError, OSError):
+                self._damaged.append(self._now)
+            if packet is None:
+                return
+
+    def _report(self) -> None:
+        """Say how the decoding ended, where it did not end well."""
+        if self._live:
+            if self._broke_off:
+                self._notes.append(f"stopped at {self._now:.1f} s: the camera gives no more pictures")
+            return
+        step = 1 / (self.rate or _USUAL_RATE)
+        missing = 0.0 if self.duration is None else self.duration - self._now - step
+        if self._broke_off or missing > max(0.5, 3 * step):
+            self._notes.append(f"stopped at {self._now:.1f} s: the file is damaged from there")
+        elif self._damaged:
+            self._notes.append(
+                f"passed over {len(self._damaged)} damaged pieces of the file, the first near {self._damaged[0]:.1f} s"
+            )
+
+    def _rgb(self, frame: VideoFrame) -> np.ndarray:
+        alpha = any(part.is_alpha for part in frame.format.components)
+        width, height = self._size
+        # One thread: swscale's own pool costs more than it gains at the sizes that faces are filmed in.
+        flat = self._reformatter.reformat(frame, width, height, "rgba" if alpha else "rgb24", threads=1)
+        image: np.ndarray = flat.to_ndarray()
+        if alpha:
+            image = _over_white(image)
+        if self._mirrored:
+            image = image[:, ::-1]
+        if self.rotation:
+            image = np.rot90(image, k=-self.rotation // 90)
+        return np.ascontiguousarray(image)
+
+
+def open_camera(name: str, notes: list[str]) -> Container:
+    """The camera of that number as this machine names it. Raises InputError where there is none."""
+    number = name.partition(":")[2].strip()
+    if not number.isdigit():
+        raise InputError(f"'{name}' is not a camera; write camera:0 for the first one, camera:1 for the second")
+    if sys.platform == "win32":
+        return Container(name, f"video={_windows_camera(name, int(number))}", notes, device="dshow")
+    if sys.platform == "darwin":
+        return Container(name, f"{number}:none", notes, device="avfoundation")
+    return Container(name, f"/dev/video{number}", notes, device="v4l2")
+
+
+def _windows_camera(name: str, number: int) -> str:
+    """DirectShow knows cameras by name only, so count them."""
+    with suppress(av.FFmpegError, OSError, ValueError):
+        cameras = [d.name for d in av.enumerate_input_devices("dshow") if "video" in d.media_types]
+        if number < len(cameras):
+            return cameras[number]
+    raise InputError(f"there is no {name} on this machine; is it plugged in, and free for this program?")
+
+
+def _opened(name: str, url: str, device: str | None) -> InputContainer:
+    # A playlist under a video's name must not make this machine fetch what it lists.
+    options = {"protocol_whitelist": "file"} if device is None else {}
+    if device == "avfoundation":
+        options["framerate"] = "30"  # its own choice, 29.97, is refused by most built-in cameras
+    try:
+        return av.open(url, "r", format=device, options=options, metadata_errors="replace")
+    except (av.FFmpegError, OSError, ValueError) as error:
+        if device is not None:
+            raise InputError(f"there is no {name} that can be opened ({_reason(error)}); is it plugged in and free?") from None
+        if isinstance(error, PermissionError):
+            raise InputError(f"{name} may not be read by this user") from None
+        raise InputError(f"{name} is not a video that can be read: it is damaged, cut short or something else") from None
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)
+
+
+def _video_stream(container: InputContainer, name: str) -> VideoStream:
+    """The stream that a player would show: never the cover of a song."""
+    cover = Disposition.attached_pic | Disposition.timed_thumbnails
+    streams = [s for s in container.streams.video if not s.disposition & cover and s.codec_context is not None]
+    if container.format.name in _TEXT_ART or not streams:
+        holds = "only sound" if container.streams.audio else "no video"
+        raise InputError(f"{name} holds {holds}, nothing to see")
+    return max(streams, key=lambda s: bool(s.disposition & Disposition.default))
+
+
+def _duration(container: InputContainer, stream: VideoStream) -> float | None:
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    hours, _, rest = stream.metadata.get("DURATION", "").partition(":")  # Matroska, as 00:00:01.566000000
+    minutes, _, seconds = rest.partition(":")
+    with suppress(ValueError):
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    return container.duration / 1e6 if container.duration else None
+
+
+def _seconds(frame: VideoFrame) -> float | None:
+    """The presentation time in the container's own count; AVI gives times of decoding alone."""
+    said = frame.pts if frame.pts is not None else frame.dts
+    return None if said is None or frame.time_base is None else float(said * frame.time_base)
+
+
+def _orientation(frame: VideoFrame) -> tuple[bool, int]:
+    """Whether to mirror left and right, then by how many degrees to turn clockwise, to see the frame upright."""
+    side: Any = frame.side_data.get(SideDataType.DISPLAYMATRIX)
+    if side is None:
+        return False, 0
+    a, b, _, c, d = struct.unpack("=9i", bytes(side))[:5]
+    mirrored = a * d - b * c < 0
+    if mirrored:
+        a, b = -a, -b
+    return mirrored, round(math.degrees(math.atan2(b, a)) / 90) % 4 * 90
+
+
+def _over_white(image: np.ndarray) -> np.ndarray:
+    """RGBA uint8 [H, W, 4] laid over white paper, [H, W, 3]."""
+    alpha = image[..., 3:].astype(np.uint16)
+    if alpha.min() == 255:
+        return image[..., :3]
+    return ((image[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+def _chain(first: VideoFrame, rest: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
+    yield first
+    yield from rest
