@@ -75,7 +75,7 @@ def reading(person: int, start: float, end: float, source: str = "made up.mp4", 
     raw = np.array([math.exp(-3 * min((place - i) % 7, (i - place) % 7)) for i in range(7)]) + 0.01
     probabilities = dict(zip(LABELS, (raw / raw.sum()).tolist(), strict=True))
     label = max(probabilities, key=lambda name: probabilities[name])
-    status = "unsure" if person == 1 and middle < seconds * 0.3 else "ok"
+    status = "unsure" if person == 1 and middle < seconds * 0.4 else "ok"
     if person == 1 and middle > seconds * 0.7:
         status = "low_quality"
     return Reading(

@@ -86,7 +86,18 @@ def load(spec: str, *, part: str = "train", size: int, frames: int = 1, space: L
         return load_fer2013(path, part=part, size=size, space=space)
     from mimica.data.files import load_files
 
-    return load_files(items(spec, space=space), size=size, frames=frames, space=space, origin=spec)
+    found = [item for item in items(spec, space=space) if item.part in ("", part)]
+    if not found:
+        raise InputError(f"{spec} has no clip of the part {part}")
+    return load_files(found, size=size, frames=frames, space=space, origin=f"{Path(path).name}, part {part}")
+
+
+def load_held(spec: str, *, size: int, frames: int = 1, space: LabelSpace = EXPRESSIONS) -> ClipSet | None:
+    """The part of the data that is kept for calibration, or None where the data has no such part."""
+    kind, path = parse(spec)
+    if kind == "table" and not any(item.part == "calibration" for item in items(spec, space=space)):
+        return None
+    return None if kind == "folder" else load(spec, part="calibration", size=size, frames=frames, space=space)
 
 
 def manifest(origin: str, names: Sequence[str], labels: np.ndarray, space: LabelSpace) -> dict[str, object]:

@@ -5,10 +5,18 @@ Axes: H rows and W columns of a frame, S side of a view in pixels.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-FER_MARGIN = 0.0
-FER_SHIFT = 0.0
+FER_MARGIN = -0.05
+"""The margin at which a view shows as much as FER-2013's pictures do: 0.95 of the longer side of MTCNN's box.
+
+Measured on 600 of its training pictures, enlarged to 144 and 192 px on grey and on replicated
+ground: 82 to 84 in 100 were found, their side over the box's longer side was 0.95 in the median (half of
+them 0.87 to 1.04), and the centres lay within 0.003 of a side of each other vertically, so that
+no shift is needed.
+"""
 
 
 def square(box: np.ndarray, margin: float = 0.0, shift: float = 0.0) -> np.ndarray:
@@ -31,23 +39,32 @@ def cut(image: np.ndarray, box: np.ndarray, size: int | tuple[int, int]) -> np.n
     from PIL import Image
 
     rows, columns = (size, size) if isinstance(size, int) else size
-    H, W = image.shape[:2]
     x0, y0, x1, y1 = (float(edge) for edge in box)
-    left, top = int(np.floor(x0)) - 1, int(np.floor(y0)) - 1
-    right, bottom = max(int(np.ceil(x1)) + 1, left + 3), max(int(np.ceil(y1)) + 1, top + 3)
-    if 0 <= left and 0 <= top and right <= W and bottom <= H:
-        region = image[top:bottom, left:right]
-    else:
-        region = image[np.arange(top, bottom).clip(0, H - 1)[:, None], np.arange(left, right).clip(0, W - 1)]
-    inside = (x0 - left, y0 - top, max(x1, x0 + 1e-3) - left, max(y1, y0 + 1e-3) - top)
+    x1, y1 = max(x1, x0 + 1e-3), max(y1, y0 + 1e-3)
+    # One pixel more on each side: the filter reaches past the box.
+    left, top = math.floor(x0) - 1, math.floor(y0) - 1
+    region = _region(image, left, top, math.ceil(x1) + 1, math.ceil(y1) + 1)
     picture = Image.fromarray(np.ascontiguousarray(region))
+    inside = (x0 - left, y0 - top, x1 - left, y1 - top)
     return np.asarray(picture.resize((columns, rows), Image.Resampling.BILINEAR, box=inside, reducing_gap=3.0))
+
+
+def _region(image: np.ndarray, left: int, top: int, right: int, bottom: int) -> np.ndarray:
+    """Whole pixels of a picture; where it ends, its edge is repeated."""
+    padding = []
+    for axis, (low, high) in enumerate(((top, bottom), (left, right))):
+        side = image.shape[axis]
+        first, last = min(max(low, 0), side - 1), min(max(high, 1), side)
+        image = image[first:last] if axis == 0 else image[:, first:last]
+        before = min(max(-low, 0), high - low - (last - first))
+        padding.append((before, high - low - (last - first) - before))
+    return np.pad(image, (*padding, (0, 0)), "edge") if any(map(any, padding)) else image
 
 
 def face_view(image: np.ndarray, box: np.ndarray, *, size: int, margin: float = 0.0, shift: float = 0.0) -> np.ndarray:
     """The face in a box [4] as a square picture uint8 [size, size, 3]; see `square` for `margin` and `shift`.
 
-    With FER_MARGIN and FER_SHIFT it shows what the pictures of FER-2013 show.
+    With FER_MARGIN it shows what the pictures of FER-2013 show.
     """
     return cut(image, square(box, margin, shift), size)
 

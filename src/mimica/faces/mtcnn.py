@@ -104,7 +104,8 @@ class Mtcnn:
         corner = torch.stack([column, row], dim=1).float() * _STRIDE
         boxes = torch.cat([corner, corner + _WINDOW], dim=1) + correction[which, :, row, column] * _WINDOW
         scale = np.array([W / columns, H / rows] * 2)
-        return which.numpy(force=True), boxes.numpy(force=True) * scale, probability[which, row, column].numpy(force=True)
+        score = probability[which, row, column]
+        return which.numpy(force=True), boxes.numpy(force=True) * scale, score.numpy(force=True)
 
     def _filter(
         self, images: Sequence[np.ndarray], which: np.ndarray, boxes: np.ndarray

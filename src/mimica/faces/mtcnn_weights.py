@@ -17,14 +17,14 @@ import math
 import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import nn
 
 from mimica import assets
-from mimica.errors import AssetError, CheckpointError
+from mimica.errors import AssetError
 
 _LAYOUT = "1"
 _COPY = "mtcnn.safetensors"
@@ -36,10 +36,7 @@ def normalised(pixels: torch.Tensor) -> torch.Tensor:
 
 
 class PNet(nn.Module):
-    """Where a face may be: from [B, 3, H, W] a score and a box correction for each 12 px window, 2 px apart.
-
-    Gives corrections [B, 4, h, w] in fractions of the window and probabilities [B, h, w].
-    """
+    """Where a face may be: looks at every window of 12 px, 2 px apart."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,13 +48,14 @@ class PNet(nn.Module):
         self.box = nn.Conv2d(32, 4, 1)
         self.face = nn.Conv2d(32, 2, 1)
 
-    def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: D102
+    def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """From pictures [B, 3, H, W] box corrections [B, 4, h, w] in fractions of a window, probabilities [B, h, w]."""
         features = self.body(pictures)
         return self.box(features), self.face(features).softmax(dim=1)[:, 1]
 
 
 class RNet(nn.Module):
-    """Which candidates to refuse: from crops [N, 3, 24, 24] corrections [N, 4] and probabilities [N]."""
+    """Which candidates are no face after all: looks at crops of 24 px."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,16 +68,14 @@ class RNet(nn.Module):
         self.box = nn.Linear(128, 4)
         self.face = nn.Linear(128, 2)
 
-    def forward(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: D102
+    def forward(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """From crops [N, 3, 24, 24] box corrections [N, 4] in fractions of a crop and probabilities [N]."""
         features = self.body(crops)
         return self.box(features), self.face(features).softmax(dim=1)[:, 1]
 
 
 class ONet(nn.Module):
-    """The last word: from crops [N, 3, 48, 48] corrections [N, 4], landmarks [N, 5, 2], probabilities [N].
-
-    Landmarks are fractions of the crop: left eye, right eye, nose, left and right mouth corner as seen.
-    """
+    """The last word, and the landmarks: looks at crops of 48 px."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -94,7 +90,11 @@ class ONet(nn.Module):
         self.points = nn.Linear(256, 10)
         self.face = nn.Linear(256, 2)
 
-    def forward(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # noqa: D102
+    def forward(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """From crops [N, 3, 48, 48] box corrections [N, 4], landmarks [N, 5, 2] and probabilities [N].
+
+        Landmarks are fractions of the crop: left eye, right eye, nose, left and right mouth corner as seen.
+        """
         features = self.body(crops)
         points = self.points(features).unflatten(1, (2, 5)).transpose(1, 2)
         return self.box(features), points, self.face(features).softmax(dim=1)[:, 1]
@@ -233,6 +233,9 @@ class _ArraysOnly(pickle._Unpickler):
     between two instructions, and only the former leaves the stream exactly there.
     """
 
+    stack: list[Any]
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = dict(pickle._Unpickler.dispatch)
+
     def __init__(self, stream: io.BytesIO) -> None:
         super().__init__(stream)
         self._stream = stream
@@ -243,9 +246,10 @@ class _ArraysOnly(pickle._Unpickler):
         except KeyError:
             raise AssetError(f"the weights ask for {module}.{name}; only arrays are read") from None
 
-    def load_build(self) -> None:
-        pickle._Unpickler.dispatch[pickle.BUILD[0]](self)
+    def build(self) -> None:
+        """An array's note is complete: put the array itself in its place."""
+        pickle._Unpickler.dispatch[pickle.BUILD[0]](self)  # type: ignore[arg-type]
         if isinstance(self.stack[-1], _Packed):
             self.stack[-1] = self.stack[-1].read(self._stream)
 
-    dispatch: dict[int, Callable[..., None]] = {**pickle._Unpickler.dispatch, pickle.BUILD[0]: load_build}  # noqa: RUF012
+    dispatch[pickle.BUILD[0]] = build

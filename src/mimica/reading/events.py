@@ -37,7 +37,8 @@ class Opened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A frame was decoded. `faces` maps each person to the face seen, and is empty where none was.
+    """A frame was decoded. `faces` maps each person to the face seen, and is empty where none was;
+    `quality` to how well that face can be read, 0 to 1.
 
     `read` is False for frames that fps thinning leaves out: no face was looked for in them. They
     are given only when some sink asks for every frame.
@@ -45,6 +46,7 @@ class Seen:
 
     frame: Frame
     faces: Mapping[int, Face] = field(default_factory=dict)
+    quality: Mapping[int, float] = field(default_factory=dict)
     read: bool = True
 
 

@@ -66,7 +66,10 @@ class Learner(Protocol):
 def learned(module: nn.Module) -> dict[str, Tensor]:
     """What training changes: weights that take a gradient, and the running statistics of norms."""
     trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
-    moving = {name: b for name, b in module.named_buffers() if "running_" in name}
+    moving = {}
+    for name, part in module.named_modules():
+        if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.weight.requires_grad:
+            moving |= {f"{name}.{key}": b for key, b in part.named_buffers() if key.startswith("running_")}
     return trained | moving
 
 

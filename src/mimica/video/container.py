@@ -6,11 +6,15 @@ Axes: H height, W width.
 from __future__ import annotations
 
 import math
+import os
 import struct
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import av
@@ -69,16 +73,17 @@ class Container:
         self._container = _opened(name, url, device)
         try:
             self._stream = _video_stream(self._container, name)
-            self._stream.thread_type = "AUTO"  # type: ignore[assignment]  # the stub knows only the enum
+            self._stream.thread_type = "AUTO"
             self._damaged: list[float] = []
             self._broke_off = False
             self._now = 0.0
+            # AVI has no presentation times: its frames are shown in the order, and at the times, of its packets.
+            self._queue: deque[int] | None = deque() if self._container.format.name == "avi" else None
             self._source = self._decoded()
-            first = next(self._source, None)
-            if first is None:
+            self._first = next(self._source, None)
+            if self._first is None:
                 raise InputError(f"{name} is damaged: not one frame of it can be decoded")
-            self._first: VideoFrame | None = first
-            self._describe(first)
+            self._describe(self._first[0])
         except BaseException:
             self._container.close()
             raise
@@ -104,15 +109,14 @@ class Container:
         first, self._first = self._first, None
         if first is None:
             return
-        origin = self._origin(first)
+        origin = self._origin(first[1])
         resized = False
-        for frame in _chain(first, self._source):
-            said = _seconds(frame)
+        for frame, said in chain([first], self._source):
             self._now = clock(None if said is None else said - origin)
             if not resized and (frame.width, frame.height) != self._coded:
                 resized = True
-                self._notes.append(f"the picture size changes at {self._now:.1f} s; frames are scaled to the first size")
-            yield self._now, lambda frame=frame: self._rgb(frame)
+                self._notes.append(f"the size changes at {self._now:.1f} s; frames are scaled to the first size")
+            yield self._now, partial(self._rgb, frame)
         self._report()
 
     def close(self) -> None:
@@ -121,16 +125,18 @@ class Container:
         self._source.close()
         self._container.close()
 
-    def _origin(self, first: VideoFrame) -> float:
+    def _origin(self, shown: float | None) -> float:
         """What counts as 0 s: the stream's own start, or the first frame where that is earlier or a camera's."""
-        shown = _seconds(first)
         start, base = self._stream.start_time, self._stream.time_base
         if self._live or start is None or base is None:
             return shown or 0.0
         return min(float(start * base), math.inf if shown is None else shown)
 
-    def _decoded(self) -> Iterator[VideoFrame]:
-        """Every frame that can be decoded. Damaged packets are passed over; a damaged container ends it."""
+    def _decoded(self) -> Generator[tuple[VideoFrame, float | None]]:
+        """Every frame that can be decoded, with the time that its container says.
+
+        Damaged packets are passed over; a damaged container ends it.
+        """
         packets = self._container.demux(self._stream)
         while True:
             try:
@@ -142,14 +148,25 @@ class Container:
             except (av.FFmpegError, OSError):
                 self._broke_off = True
                 packet = None
+            if packet is not None and self._queue is not None and packet.size and packet.dts is not None:
+                self._queue.append(packet.dts)
             try:
-                yield from self._stream.decode(packet)
+                for frame in self._stream.decode(packet):
+                    yield frame, self._said(frame)
             except EOFError:  # flushed already
                 return
             except (av.FFmpegError, OSError):
                 self._damaged.append(self._now)
+                if self._queue:
+                    self._queue.pop()
             if packet is None:
                 return
+
+    def _said(self, frame: VideoFrame) -> float | None:
+        """The presentation time in seconds of the container's own count; that of decoding where it has no other."""
+        ticks = self._queue.popleft() if self._queue else frame.pts if frame.pts is not None else frame.dts
+        base = self._stream.time_base
+        return None if ticks is None or base is None else float(ticks * base)
 
     def _report(self) -> None:
         """Say how the decoding ended, where it did not end well."""
@@ -162,9 +179,8 @@ class Container:
         if self._broke_off or missing > max(0.5, 3 * step):
             self._notes.append(f"stopped at {self._now:.1f} s: the file is damaged from there")
         elif self._damaged:
-            self._notes.append(
-                f"passed over {len(self._damaged)} damaged pieces of the file, the first near {self._damaged[0]:.1f} s"
-            )
+            pieces = "1 damaged piece" if len(self._damaged) == 1 else f"{len(self._damaged)} damaged pieces"
+            self._notes.append(f"passed over {pieces} of the file, near {self._damaged[0]:.1f} s first")
 
     def _rgb(self, frame: VideoFrame) -> np.ndarray:
         alpha = any(part.is_alpha for part in frame.format.components)
@@ -199,7 +215,7 @@ def _windows_camera(name: str, number: int) -> str:
         cameras = [d.name for d in av.enumerate_input_devices("dshow") if "video" in d.media_types]
         if number < len(cameras):
             return cameras[number]
-    raise InputError(f"there is no {name} on this machine; is it plugged in, and free for this program?")
+    raise InputError(f"{name} cannot be found; is it plugged in, and free for this program?")
 
 
 def _opened(name: str, url: str, device: str | None) -> InputContainer:
@@ -211,14 +227,13 @@ def _opened(name: str, url: str, device: str | None) -> InputContainer:
         return av.open(url, "r", format=device, options=options, metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:
         if device is not None:
-            raise InputError(f"there is no {name} that can be opened ({_reason(error)}); is it plugged in and free?") from None
-        if isinstance(error, PermissionError):
-            raise InputError(f"{name} may not be read by this user") from None
-        raise InputError(f"{name} is not a video that can be read: it is damaged, cut short or something else") from None
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error)
+            reason = getattr(error, "strerror", None) or error
+            why = f"cannot be opened ({reason}); is it plugged in, and free for this program?"
+        elif not os.access(url, os.R_OK):
+            why = "may not be read by this user"
+        else:
+            why = "is not a video that can be read: it is damaged, cut short or something else"
+        raise InputError(f"{name} {why}") from None
 
 
 def _video_stream(container: InputContainer, name: str) -> VideoStream:
@@ -241,15 +256,10 @@ def _duration(container: InputContainer, stream: VideoStream) -> float | None:
     return container.duration / 1e6 if container.duration else None
 
 
-def _seconds(frame: VideoFrame) -> float | None:
-    """The presentation time in the container's own count; AVI gives times of decoding alone."""
-    said = frame.pts if frame.pts is not None else frame.dts
-    return None if said is None or frame.time_base is None else float(said * frame.time_base)
-
-
 def _orientation(frame: VideoFrame) -> tuple[bool, int]:
     """Whether to mirror left and right, then by how many degrees to turn clockwise, to see the frame upright."""
-    side: Any = frame.side_data.get(SideDataType.DISPLAYMATRIX)
+    sides: Mapping[Any, Any] = frame.side_data
+    side = sides.get(SideDataType.DISPLAYMATRIX)
     if side is None:
         return False, 0
     a, b, _, c, d = struct.unpack("=9i", bytes(side))[:5]
@@ -265,8 +275,3 @@ def _over_white(image: np.ndarray) -> np.ndarray:
     if alpha.min() == 255:
         return image[..., :3]
     return ((image[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
-
-
-def _chain(first: VideoFrame, rest: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
-    yield first
-    yield from rest

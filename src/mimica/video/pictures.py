@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +86,7 @@ class Pictures:
     def decode(self) -> Iterator[tuple[float, Callable[[], np.ndarray | None]]]:
         """The time of each picture, and what reads it: uint8 [H, W, 3], or None where it is damaged."""
         for place in range(len(self._paths)):
-            yield place / self._rate, lambda place=place: self._read(place)
+            yield place / self._rate, partial(self._read, place)
 
     def close(self) -> None:
         """Let go of the one picture that was read in advance."""

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from mimica.errors import InputError
 
-PICTURES = frozenset(".jpg .jpeg .png .webp .bmp .tif .tiff".split())
+PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 """File endings that are read as one picture."""
 
 VIDEOS = frozenset(
-    ".mp4 .m4v .mov .mkv .webm .avi .gif .mpg .mpeg .ts .mts .m2ts .3gp .wmv .flv .ogv".split()
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".3gp",
+     ".wmv", ".flv", ".ogv"}
 )  # fmt: skip
 """File endings that are read as a video."""
 
@@ -34,9 +35,12 @@ def is_camera(source: str | Path) -> bool:
 
 def natural(path: str | Path) -> list[tuple[int, int, str]]:
     """A sort key that counts as people do: `frame_2` before `frame_10`, whatever the case of the letters."""
-    parts = enumerate(re.split(r"([0-9]+)", str(path)))
+    text = str(path)
+    # Without a file's ending, so that `clip.mp4` comes before `clip1.mp4`.
+    stem = text[: text.rindex(".")] if is_media(path) else text
+    parts = enumerate(re.split(r"([0-9]+)", stem))
     key = [(1, int(part), "") if place % 2 else (2, 0, part.lower()) for place, part in parts if part]
-    return [*key, (0, 0, str(path))]
+    return [*key, (0, 0, text)]
 
 
 def listed(folder: Path) -> list[Path]:

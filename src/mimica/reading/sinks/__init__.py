@@ -36,7 +36,7 @@ def open_sink(format: str, path: Path | Literal["-"], options: SinkOptions | Non
         )
     module, _, name = _SINKS[format].partition(":")
     sink: type[Sink] = getattr(import_module(f"mimica.reading.sinks.{module}"), name)
-    return sink(None if path == "-" else Path(path), options or SinkOptions())
+    return sink(None if path == "-" else Path(path).expanduser(), options or SinkOptions())
 
 
 _SINKS = {

@@ -104,8 +104,7 @@ class FileSink:
             if keep:
                 with self.framed():
                     self._finish()
-                    if self.path is not None:
-                        self.part.replace(self.path)
+                    self._keep()
                 kept = True
         finally:
             if not kept:
@@ -144,7 +143,7 @@ class FileSink:
     def _reading(self, event: Reading) -> None:
         """A reading came."""
 
-    def _settled(self, event: Settled) -> None:
+    def _settled_to(self, event: Settled) -> None:
         """No reading whose window begins before this time is still to come."""
 
     def _track(self, event: Track) -> None:
@@ -155,6 +154,11 @@ class FileSink:
 
     def _finish(self) -> None:
         """Bring `part` to its final state; it is moved to `path` right after."""
+
+    def _keep(self) -> None:
+        """Give `part` its final name."""
+        if self.path is not None:
+            self.part.replace(self.path)
 
     def _abandon(self) -> None:
         """Let go of what is open; `part` is deleted right after."""
@@ -170,7 +174,7 @@ class FileSink:
 _HANDLERS: dict[type, Any] = {
     Seen: lambda sink, event: sink._seen(event),
     Reading: lambda sink, event: sink._reading(event),
-    Settled: lambda sink, event: sink._settled(event),
+    Settled: lambda sink, event: sink._settled_to(event),
     Track: lambda sink, event: sink._track(event),
     Closed: lambda sink, event: sink._ended(event),
 }

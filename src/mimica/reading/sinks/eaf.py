@@ -5,7 +5,7 @@ from __future__ import annotations
 import mimetypes
 from datetime import datetime
 from pathlib import Path
-from xml.etree import ElementTree as xml
+from xml.etree import ElementTree as ET
 
 from mimica.clips import Reading
 from mimica.labels import EXPRESSIONS
@@ -40,24 +40,24 @@ class EafSink(FileSink):
 
     def _finish(self) -> None:
         root = self._document()
-        slots = xml.SubElement(root, "TIME_ORDER")
+        slots = ET.SubElement(root, "TIME_ORDER")
         for person in self._spans.persons():
             _tier(root, slots, _NO_FACE_TIER if person is None else f"person {person}", self._spans.of(person))
         slots[:] = sorted(slots, key=lambda slot: int(slot.attrib["TIME_VALUE"]))
-        xml.SubElement(
+        ET.SubElement(
             root, "LINGUISTIC_TYPE", LINGUISTIC_TYPE_ID=_TYPE, TIME_ALIGNABLE="true", GRAPHIC_REFERENCES="false",
             CONTROLLED_VOCABULARY_REF=_TYPE,
         )  # fmt: skip
-        xml.SubElement(
+        ET.SubElement(
             root, "LANGUAGE", LANG_ID=_LANGUAGE, LANG_DEF="http://cdb.iso.org/lg/CDB-00138502-001", LANG_LABEL="English"
         )
         _vocabulary(root, self.opened.labels)
-        tree = xml.ElementTree(root)
-        xml.indent(tree)
+        tree = ET.ElementTree(root)
+        ET.indent(tree)
         tree.write(self.part, encoding="UTF-8", xml_declaration=True)
 
-    def _document(self) -> xml.Element:
-        root = xml.Element("ANNOTATION_DOCUMENT", {
+    def _document(self) -> ET.Element:
+        root = ET.Element("ANNOTATION_DOCUMENT", {
             "AUTHOR": f"Mimica {version()}",
             "DATE": datetime.now().astimezone().isoformat(timespec="seconds"),
             "FORMAT": "3.0",
@@ -65,10 +65,10 @@ class EafSink(FileSink):
             "xmlns:xsi": "http://www.w3.org/2001/XMLSchema-instance",
             "xsi:noNamespaceSchemaLocation": _SCHEMA,
         })  # fmt: skip
-        header = xml.SubElement(root, "HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
+        header = ET.SubElement(root, "HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
         assert self.path is not None
         if link := target(self.path, self.options.link, self.opened.source):
-            xml.SubElement(header, "MEDIA_DESCRIPTOR", _media(self.path, link))
+            ET.SubElement(header, "MEDIA_DESCRIPTOR", _media(self.path, link))
         properties = {
             "notice": NOTICE,
             "model": as_json(dict(self.opened.model)),
@@ -77,33 +77,33 @@ class EafSink(FileSink):
             "notes": " ".join(self.closed.notes) if self.closed else "",
         }
         for name, value in properties.items():
-            xml.SubElement(header, "PROPERTY", NAME=f"mimica.{name}").text = value
+            ET.SubElement(header, "PROPERTY", NAME=f"mimica.{name}").text = value
         return root
 
 
-def _tier(root: xml.Element, slots: xml.Element, name: str, spans: list[Span]) -> None:
-    tier = xml.SubElement(root, "TIER", LINGUISTIC_TYPE_REF=_TYPE, TIER_ID=name, PARTICIPANT=name, ANNOTATOR="Mimica")
+def _tier(root: ET.Element, slots: ET.Element, name: str, spans: list[Span]) -> None:
+    tier = ET.SubElement(root, "TIER", LINGUISTIC_TYPE_REF=_TYPE, TIER_ID=name, PARTICIPANT=name, ANNOTATOR="Mimica")
     for span in spans:
         ends = []
         for time in (span.start, span.end):
             ends.append(f"ts{len(slots) + 1}")
-            xml.SubElement(slots, "TIME_SLOT", TIME_SLOT_ID=ends[-1], TIME_VALUE=str(round(time * 1000)))
-        annotation = xml.SubElement(xml.SubElement(tier, "ANNOTATION"), "ALIGNABLE_ANNOTATION", {
+            ET.SubElement(slots, "TIME_SLOT", TIME_SLOT_ID=ends[-1], TIME_VALUE=str(round(time * 1000)))
+        annotation = ET.SubElement(ET.SubElement(tier, "ANNOTATION"), "ALIGNABLE_ANNOTATION", {
             "ANNOTATION_ID": f"a{len(slots) // 2}", "TIME_SLOT_REF1": ends[0], "TIME_SLOT_REF2": ends[1],
             "CVE_REF": _entry(span.says),
         })  # fmt: skip
-        xml.SubElement(annotation, "ANNOTATION_VALUE").text = span.says
+        ET.SubElement(annotation, "ANNOTATION_VALUE").text = span.says
 
 
-def _vocabulary(root: xml.Element, labels: tuple[str, ...]) -> None:
-    vocabulary = xml.SubElement(root, "CONTROLLED_VOCABULARY", CV_ID=_TYPE)
-    described = xml.SubElement(vocabulary, "DESCRIPTION", LANG_REF=_LANGUAGE)
+def _vocabulary(root: ET.Element, labels: tuple[str, ...]) -> None:
+    vocabulary = ET.SubElement(root, "CONTROLLED_VOCABULARY", CV_ID=_TYPE)
+    described = ET.SubElement(vocabulary, "DESCRIPTION", LANG_REF=_LANGUAGE)
     described.text = "What a face looks like to a trained model, never what someone feels"
     known = dict(zip(EXPRESSIONS.names, EXPRESSIONS.descriptions, strict=True))
     for value in (*labels, *_STATUSES):
         meaning = _STATUSES.get(value) or known.get(value, (f"apparent {value}",))[0]
-        entry = xml.SubElement(vocabulary, "CV_ENTRY_ML", CVE_ID=_entry(value))
-        xml.SubElement(entry, "CVE_VALUE", LANG_REF=_LANGUAGE, DESCRIPTION=meaning).text = value
+        entry = ET.SubElement(vocabulary, "CV_ENTRY_ML", CVE_ID=_entry(value))
+        ET.SubElement(entry, "CVE_VALUE", LANG_REF=_LANGUAGE, DESCRIPTION=meaning).text = value
 
 
 def _entry(value: str) -> str:

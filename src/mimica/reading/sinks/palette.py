@@ -11,7 +11,7 @@ from collections.abc import Iterable
 CLASSES = {
     "happiness": "#e69f00",
     "sadness": "#0072b2",
-    "neutral": "#9aa5b1",
+    "neutral": "#8492a3",
     "anger": "#d55e00",
     "surprise": "#56b4e9",
     "disgust": "#009e73",
@@ -19,7 +19,7 @@ CLASSES = {
 }
 _OTHERS = ("#f0e442", "#882255", "#44aa99", "#332288", "#999933", "#aa4499", "#117733", "#88ccee", "#ddcc77")
 PERSONS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377")
-STATUS = {"unsure": "#b8bec6", "low_quality": "#7d8590", "no_face": "#4a5058"}
+STATUS = {"unsure": "#c9ced5", "low_quality": "#a3a9b2", "no_face": "#4a5058"}
 
 
 def class_colours(labels: Iterable[str]) -> dict[str, str]:

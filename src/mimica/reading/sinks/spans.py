@@ -1,8 +1,8 @@
 """Overlapping windows of a person as stretches of time that do not overlap.
 
 A window speaks for its middle. Between two windows that touch or overlap, the border lies halfway
-between their middles; where nothing follows, a window is used to its own end. Neighbours that say
-the same become one stretch.
+between their middles, or as near to that as lies in both; where nothing follows, a window is used to
+its own end. Neighbours that say the same become one stretch.
 """
 
 from __future__ import annotations
@@ -55,8 +55,9 @@ def cells(windows: list[tuple[float, float]]) -> list[tuple[float, float]]:
     ends = [end for _, end in windows]
     for i in range(1, len(windows)):
         if starts[i] <= windows[i - 1][1] + _TOUCH:
-            border = (sum(windows[i - 1]) + sum(windows[i])) / 4
-            ends[i - 1] = starts[i] = border
+            halfway = (sum(windows[i - 1]) + sum(windows[i])) / 4
+            first, last = max(windows[i - 1][0], windows[i][0]), min(windows[i - 1][1], windows[i][1])
+            ends[i - 1] = starts[i] = min(max(halfway, first), last)
     return list(zip(starts, ends, strict=True))
 
 

@@ -24,11 +24,11 @@ class _LineSink(FileSink):
         return self._file
 
     def _reading(self, event: Reading) -> None:
-        self.write(event)
+        self._write(event)
         if self.path is None:
             self.file.flush()
 
-    def write(self, reading: Reading) -> None:
+    def _write(self, reading: Reading) -> None:
         """Write the line of one reading."""
         raise NotImplementedError
 
@@ -56,7 +56,7 @@ class CsvSink(_LineSink):
         if self.path is None:
             self.file.flush()
 
-    def write(self, reading: Reading) -> None:
+    def _write(self, reading: Reading) -> None:
         row = reading_row(reading)
         self._writer.writerow([_cell(name, row.get(name)) for name in self._columns])
 
@@ -64,7 +64,7 @@ class CsvSink(_LineSink):
 class JsonlSink(_LineSink):
     """One JSON object a line and reading, as `clips.reading_record` gives it."""
 
-    def write(self, reading: Reading) -> None:
+    def _write(self, reading: Reading) -> None:
         record = {name: _plain(name, value) for name, value in reading_record(reading).items()}
         self.file.write(json.dumps(record, ensure_ascii=False) + "\n")
 

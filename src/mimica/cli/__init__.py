@@ -1,0 +1,64 @@
+"""The command line: one thin file a verb, and nothing that Python cannot call."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+DONE, FAILED, USAGE = 0, 1, 2
+"""Exit codes: all went well; something failed; the command was not understood."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `mimica` with these arguments (those of the process by default); gives the exit code."""
+    import tyro
+
+    from mimica.cli.assets import Assets
+    from mimica.cli.doctor import Doctor
+    from mimica.cli.evaluate import Evaluate
+    from mimica.cli.models import Models
+    from mimica.cli.predict import Predict
+    from mimica.cli.pretrain import Pretrain
+    from mimica.cli.train import Train
+    from mimica.errors import MimicaError, UsageError
+
+    verbs = (Predict, Evaluate, Models, Assets, Pretrain, Train, Doctor)
+    named = tuple(Annotated[verb, tyro.conf.subcommand(verb.__name__.lower())] for verb in verbs)
+    union = named[0]
+    for verb in named[1:]:
+        union = union | verb  # type: ignore[assignment]
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given == ["--version"]:
+        from mimica import __version__
+
+        print(f"mimica {__version__}")
+        return DONE
+    try:
+        chosen = tyro.cli(
+            union,  # type: ignore[arg-type]
+            prog="mimica",
+            description="Reads apparent facial expression in video. What it shows is not what someone feels.",
+            args=given,
+            config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
+        )
+        return int(chosen.run())
+    except UsageError as error:
+        _say(error)
+        return USAGE
+    except MimicaError as error:
+        _say(error)
+        return FAILED
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has what they wanted; nothing is wrong.
+        sys.stderr.close()
+        return DONE
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else USAGE
+
+
+def _say(error: Exception) -> None:
+    print(f"mimica: {error}", file=sys.stderr)

@@ -1,0 +1,151 @@
+"""`mimica predict`: read apparent expressions in videos, photos, folders and cameras."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from mimica.errors import UsageError
+from mimica.reading.settings import Settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mimica.reading.job import Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predict:
+    """Read apparent expressions of every person in videos, photos, folders of frames or a camera."""
+
+    sources: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE...")]
+    """Files, folders, globs, camera:0, or asset:NAME."""
+    out: str = "readings"
+    """Folder to write to; - streams JSON lines to standard output."""
+    format: tuple[Literal["csv", "parquet", "jsonl", "eaf", "vtt", "mp4", "html"], ...] = ("csv", "html")
+    """What to write for each source."""
+    model: str = "duse-compact"
+    """A recogniser by name (mimica models list) or the path that training wrote."""
+    settings: Settings = field(default_factory=Settings)
+    blur_faces: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Blur every face in the mp4 and the html beyond recognition."""
+    jobs: int = 1
+    """How many sources to read at once, each in its own process."""
+    again: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Read again what an earlier run into the same folder has finished."""
+
+    def run(self) -> int:
+        """Read all sources; 0 if all went well, 1 if some failed."""
+        from rich.console import Console
+
+        from mimica.reading.job import Job, run
+
+        if not self.sources:
+            raise UsageError("name at least one file, folder, glob or camera:0 to read")
+        streamed = self.out == "-"
+        job = Job(
+            model=self.model, out=None if streamed else Path(self.out), formats=self.format, settings=self.settings,
+            blur_faces=self.blur_faces,
+        )  # fmt: skip
+        console = Console(stderr=True) if streamed else Console()
+        stop = _Stop(console)
+        outcomes: list[Outcome] = []
+        with _Bar(streamed or not console.is_terminal) as bar, stop:
+            for outcome in run(job, self.sources, jobs=self.jobs, again=self.again, progress=bar, stopped=stop):
+                outcomes.append(outcome)
+                if outcome.state == "failed":
+                    bar.say(f"[red]failed[/] {_plain(outcome.error)}")
+        _table(outcomes, Console(stderr=True) if streamed else console)
+        return 1 if stop() or any(outcome.state == "failed" for outcome in outcomes) else 0
+
+
+class _Stop:
+    """True once Ctrl-C was pressed; a second Ctrl-C ends at once."""
+
+    def __init__(self, console: Console) -> None:
+        self.pressed, self.console = False, console
+
+    def __call__(self) -> bool:
+        return self.pressed
+
+    def __enter__(self) -> None:
+        self.before = signal.signal(signal.SIGINT, self._press)
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self.before)
+
+    def _press(self, *_: object) -> None:
+        if self.pressed:
+            raise KeyboardInterrupt
+        self.pressed = True
+        print("stopping; what is finished is kept (press again to end at once)", file=sys.stderr)
+
+
+class _Bar:
+    """A line of progress for each source that is being read."""
+
+    def __init__(self, quiet: bool) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[at]}"), TimeRemainingColumn(),
+            disable=quiet, transient=True,
+        )  # fmt: skip
+        self.lines: dict[str, object] = {}
+
+    def __enter__(self) -> _Bar:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def __call__(self, source: str, at: float, of: float | None) -> None:
+        if source not in self.lines:
+            self.lines[source] = self.progress.add_task(Path(source).name, total=of, at="")
+        shown = f"{at:.1f} s" if of is None else f"{at:.1f} of {of:.1f} s"
+        self.progress.update(self.lines[source], completed=at, total=of, at=shown)  # type: ignore[arg-type]
+
+    def say(self, text: str) -> None:
+        """One line above the bars, on standard error where there is no terminal."""
+        if self.progress.disable:
+            from rich.console import Console
+
+            Console(stderr=True, soft_wrap=True).print(text)
+        else:
+            self.progress.console.print(text)
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _table(outcomes: list[Outcome], console: Console) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, justify in (("source", "left"), ("state", "left"), ("people", "right"), ("time", "right"),
+                          ("shown most", "left"), ("not sure", "right"), ("no face", "right")):  # fmt: skip
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for outcome in outcomes:
+        told = sum(outcome.statuses.values())
+        faces = told - outcome.statuses.get("no_face", 0)
+        sure = outcome.statuses.get("ok", 0)
+        ranked = sorted(outcome.labels.items(), key=lambda pair: -pair[1])[:2]
+        shown = ", ".join(f"{label} {number / sure:.0%}" for label, number in ranked)
+        table.add_row(
+            _plain(Path(outcome.source).name), outcome.state, str(outcome.people), f"{outcome.seconds:.1f} s", shown,
+            f"{1 - sure / faces:.0%}" if faces else "", f"{1 - faces / told:.0%}" if told else "",
+        )  # fmt: skip
+    console.print(table)
+    for outcome in outcomes:
+        for path in outcome.outputs:
+            console.print(_plain(path), soft_wrap=True, highlight=False)
+    console.print("Apparent expression, not what someone feels.", style="dim")

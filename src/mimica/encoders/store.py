@@ -1,0 +1,35 @@
+"""The compact encoder in its file: the vision tower, and the projection that its text side learned with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mimica import checkpoint
+from mimica.encoders.compact import CompactConfig, CompactVision
+from mimica.errors import CheckpointError
+
+
+def save_encoder(path: Path, vision: CompactVision, project: Tensor, facts: Mapping[str, Any]) -> None:
+    """Write a vision tower and a text projection [d, D] in half precision."""
+    tensors = {f"vision.{name}": value for name, value in vision.state_dict().items()}
+    tensors["project"] = project
+    half = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
+    checkpoint.save(path, half, {"kind": "encoder", "architecture": "compact", "config": vision.config.facts(), **facts})
+
+
+def load_encoder(path: Path) -> tuple[CompactVision, Tensor, dict[str, Any]]:
+    """The vision tower, the text projection [d, D] and the facts. Raises CheckpointError if they do not fit."""
+    tensors, facts = checkpoint.load(path)
+    if facts.get("architecture") != "compact":
+        raise CheckpointError(f"{path} holds {facts.get('architecture')!r}, not a compact encoder")
+    vision = CompactVision(CompactConfig.from_facts(facts["config"]))
+    project = tensors.pop("project", None)
+    if project is None:
+        raise CheckpointError(f"{path} holds no text projection; it is not a whole encoder")
+    checkpoint.fill(vision, {name.removeprefix("vision."): value for name, value in tensors.items()}, str(path))
+    return vision.to(memory_format=torch.channels_last), project.float(), facts

@@ -1,0 +1,85 @@
+"""Judge how well a face can be read: how large, how sharp and how far turned it is.
+
+The rules of thumb are first guesses, set by looking at a few clips; none of them was measured
+against what recognisers get wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mimica.clips import Face
+from mimica.faces.boxes import area
+from mimica.faces.crop import cut, square
+
+LOW = 0.3
+"""A face whose `Quality.score` is below this is called low quality. A rule of thumb, not measured."""
+
+_GRID = 48
+_NOSE = 0.55
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """How well a face can be read.
+
+    `size` is the shorter side of its box in pixels. `blur` is 0 for a sharp face and 1 for one
+    without any detail. `turn` is how far the head is turned aside in degrees, 0 to the front,
+    positive to the right of the picture, None without landmarks. `score`, 0 to 1, is what the
+    worst of them leaves.
+    """
+
+    size: float
+    blur: float
+    turn: float | None
+    score: float
+
+
+def judge(image: np.ndarray, face: Face) -> Quality:
+    """How well a face can be read in its picture, uint8 [H, W, 3]."""
+    blur = _blur(image, face.box)
+    turn = None if face.landmarks is None else _turn(face.landmarks)
+    marks = [
+        _ramp(face.size, 12, 40),
+        _ramp(1 - blur, 0, 0.6),
+        _ramp(_share_inside(image, face.box), 0.4, 0.9),
+    ]
+    if turn is not None:
+        marks.append(_ramp(-abs(turn), -80, -35))
+    return Quality(size=face.size, blur=blur, turn=turn, score=min(marks))
+
+
+def _ramp(value: float, bad: float, good: float) -> float:
+    return float(np.clip((value - bad) / (good - bad), 0, 1))
+
+
+def _blur(image: np.ndarray, box: np.ndarray) -> float:
+    """How little of a face's contrast lies in its finest detail, on a grid of 48 x 48."""
+    grey = cut(image, square(box), _GRID).astype(np.float64) @ (0.299, 0.587, 0.114)
+    middle = grey[1:-1, 1:-1]
+    edges = 4 * middle - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
+    sharpness = edges.var() / (grey.var() + 25.0)
+    return float(1 / (1 + sharpness / 0.05))
+
+
+def _turn(landmarks: np.ndarray) -> float:
+    """The apparent yaw in degrees: how far the tip of the nose stands off the line from the eyes to the mouth.
+
+    A nose that stands forward of the eyes by 0.55 of the distance between them, about what heads
+    have, is seen off the line by 0.55 tan(yaw) of that distance as seen.
+    """
+    left, right, nose = landmarks[:3]
+    eyes, mouth = (left + right) / 2, landmarks[3:].mean(axis=0)
+    across, down = right - left, mouth - eyes
+    length = float(np.hypot(*down))
+    apart = abs(float(across[0] * down[1] - across[1] * down[0])) / max(length, 1e-6)
+    off = float(down[1] * (nose - eyes)[0] - down[0] * (nose - eyes)[1]) / max(length, 1e-6)
+    return float(np.degrees(np.arctan2(off, _NOSE * max(apart, 1e-6))))
+
+
+def _share_inside(image: np.ndarray, box: np.ndarray) -> float:
+    H, W = image.shape[:2]
+    inside = np.concatenate([np.clip(box[:2], 0, (W, H)), np.clip(box[2:], 0, (W, H))])
+    return float(area(inside) / max(float(area(box)), 1e-9))

@@ -1,0 +1,251 @@
+"""The main job: a video in; frames, tracks and readings out, as they come.
+
+Everything is an iterator and nothing is held longer than a window, so that an hour of video needs
+no more memory than a minute.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from mimica.clips import Clip, Face, Frame, Reading, Status, Track
+from mimica.faces.crop import FER_MARGIN, face_view
+from mimica.faces.detect import Detector, load_detector
+from mimica.faces.quality import LOW, judge
+from mimica.faces.track import Tracker
+from mimica.reading.events import Closed, Event, Opened, Seen, Settled
+from mimica.reading.settings import Settings
+from mimica.reading.windows import View, Window, Windows
+from mimica.recognition.model import Recogniser
+from mimica.video.read import Video, open_video
+from mimica.video.sampling import Thinner, WindowGrid
+
+_GROUP = 4
+"""Frames in which faces are looked for at once. A camera's come one by one."""
+
+
+class Reader:
+    """Reads apparent expressions of every person in a source, with one recogniser and one way of reading.
+
+    A reader may read any number of sources, one after the other; people are numbered anew in each.
+    """
+
+    def __init__(
+        self, recogniser: Recogniser, settings: Settings | None = None, *, detector: Detector | None = None
+    ) -> None:
+        self.recogniser, self.settings = recogniser, settings or Settings()
+        chosen = "mtcnn" if self.settings.faces == "detect" else "none"
+        self.detector = detector or load_detector(chosen, min_face=self.settings.min_face, device=self.settings.device)
+        threshold = self.settings.unsure_below
+        self.unsure_below = recogniser.unsure_below if threshold is None else threshold
+        self.grid = WindowGrid(
+            fps=self.settings.fps, frames=min(self.settings.window, recogniser.frames), stride=self.settings.stride
+        )
+
+    def read(
+        self, source: str | Path, *, every_frame: bool = False, stopped: Callable[[], bool] = lambda: False
+    ) -> Iterator[Event]:
+        """The events of a source, in the order that `mimica.reading.events` states.
+
+        `every_frame` also gives the frames that fps thinning passes over, unread. Once `stopped`
+        answers True no further frame is read and what is under way is finished. Raises InputError
+        where the source cannot be read at all.
+        """
+        with open_video(source, frame_rate=self.settings.frame_rate) as video:
+            yield self._opened(str(source), video)
+            yield from _Run(self, str(source), video).events(every_frame=every_frame, stopped=stopped)
+
+    def _opened(self, source: str, video: Video) -> Opened:
+        info = video.info
+        return Opened(
+            source=source,
+            kind=info.kind,
+            width=info.width,
+            height=info.height,
+            rate=info.rate,
+            duration=info.duration,
+            labels=self.recogniser.space.names,
+            views=("raw",) if self.settings.smooth else (),
+            model={"name": self.recogniser.name, **self.recogniser.facts},
+            settings=asdict(self.settings) | {"unsure_below": self.unsure_below, "window": self.grid.frames},
+        )
+
+
+class _Run:
+    """One source, read once."""
+
+    def __init__(self, reader: Reader, source: str, video: Video) -> None:
+        self.reader, self.source, self.video = reader, source, video
+        still = video.info.kind == "photo"
+        alone = reader.settings.faces == "none"
+        self.tracker = _Alone() if alone else Tracker(min_hits=1 if still else 2)
+        self.margin = 0.0 if alone else FER_MARGIN
+        self.windows = Windows(reader.grid, step=0.0 if still else 1 / reader.settings.fps)
+        self.smoothed: dict[int, tuple[float, np.ndarray]] = {}
+        self.frames = self.looked = 0
+        self.last = 0.0
+
+    def events(self, *, every_frame: bool, stopped: Callable[[], bool]) -> Iterator[Event]:
+        finished = True
+        waiting: list[Window] = []
+        for seen in self._seen(every_frame, stopped):
+            yield seen
+            if not seen.read:
+                continue
+            waiting += self.windows.add(seen.frame.time, self._views(seen))
+            if waiting:
+                yield from self._told(waiting)
+                waiting.clear()
+                yield Settled(time=self.windows.open_since)
+        finished = not stopped()
+        yield from self._told(self.windows.finish())
+        yield Settled(time=math.inf)
+        yield from self.tracker.tracks()
+        yield Closed(
+            frames=self.frames, read=self.looked, last_time=self.last, notes=tuple(self._notes(finished)),
+            finished=finished,
+        )  # fmt: skip
+
+    def _seen(self, every_frame: bool, stopped: Callable[[], bool]) -> Iterator[Seen]:
+        """Every frame with the people in it; those that thinning passes over only where they are asked for."""
+        thin = Thinner(self.reader.settings.fps)
+        kept: set[int] = set()
+
+        def wanted(time: float, index: int) -> bool:
+            self.frames, self.last = index + 1, time
+            if thin(time, index):
+                kept.add(index)
+                return True
+            return every_frame
+
+        group = 1 if self.video.info.kind == "camera" else _GROUP
+        frames = _until(self.video.frames(wanted), stopped)
+        for batch in _grouped(frames, kept, group):
+            read = [frame for frame in batch if frame.index in kept]
+            found = iter(self.reader.detector.detect([frame.image for frame in read]) if read else [])
+            for frame in batch:
+                if frame.index in kept:
+                    kept.discard(frame.index)
+                    self.looked += 1
+                    yield self._who(frame, next(found))
+                else:
+                    yield Seen(frame=frame, read=False)
+
+    def _who(self, frame: Frame, faces: list[Face]) -> Seen:
+        scores = [judge(frame.image, face).score for face in faces]
+        people = self.tracker.update(frame, faces, scores)
+        quality = {
+            person: score
+            for person, known in people.items()
+            for face, score in zip(faces, scores, strict=True)
+            if face is known
+        }
+        return Seen(frame=frame, faces=people, quality=quality)
+
+    def _views(self, seen: Seen) -> dict[int, View]:
+        size, image = self.reader.recogniser.size, seen.frame.image
+        return {
+            person: View(
+                time=seen.frame.time,
+                face=face_view(image, face.box, size=size, margin=self.margin),
+                quality=seen.quality[person],
+            )
+            for person, face in seen.faces.items()
+        }
+
+    def _told(self, windows: list[Window]) -> Iterator[Reading]:
+        """The readings of windows that are over, all their clips in one batch."""
+        clips = list(chain.from_iterable(window.clips for window in windows))
+        shares = iter(self.reader.recogniser.probabilities(clips) if clips else [])
+        for window in windows:
+            if window.absence is not None:
+                start, end = window.absence
+                yield Reading(
+                    source=self.source, person=None, start=start, end=end, label=None, confidence=None, status="no_face"
+                )
+            for clip in window.clips:
+                yield self._reading(clip, next(shares))
+
+    def _reading(self, clip: Clip, raw: np.ndarray) -> Reading:
+        names = self.reader.recogniser.space.names
+        share = self._smooth(clip, raw)
+        confidence = float(share.max())
+        status: Status = "ok"
+        if float(np.median(clip.quality)) < LOW:
+            status = "low_quality"
+        elif confidence < self.reader.unsure_below:
+            status = "unsure"
+        views = {"raw": dict(zip(names, raw.tolist(), strict=True))} if self.reader.settings.smooth else {}
+        return Reading(
+            source=self.source,
+            person=clip.person,
+            start=clip.start,
+            end=clip.end,
+            label=names[int(share.argmax())],
+            confidence=confidence,
+            probabilities=dict(zip(names, share.tolist(), strict=True)),
+            views=views,
+            status=status,
+        )
+
+    def _smooth(self, clip: Clip, raw: np.ndarray) -> np.ndarray:
+        """An exponential average over this person's earlier windows, forgetting by true time."""
+        if not self.reader.settings.smooth:
+            return raw
+        share = raw
+        if clip.person in self.smoothed:
+            then, before = self.smoothed[clip.person]
+            new = 1 - math.exp(-max(clip.end - then, 0.0) / self.reader.settings.smooth)
+            share = new * raw + (1 - new) * before
+        self.smoothed[clip.person] = (clip.end, share)
+        return share
+
+    def _notes(self, finished: bool) -> list[str]:
+        notes = list(self.video.notes)
+        if self.looked < self.frames:
+            notes.append(f"{self.looked} of {self.frames} frames were looked at, {self.reader.settings.fps:g} a second")
+        if not finished:
+            notes.append(f"reading was stopped at {self.last:.1f} s")
+        return notes
+
+
+class _Alone:
+    """Stands in for the tracker where every picture is one person's face already."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[float, np.ndarray, float]] = []
+
+    def update(self, frame: Frame, faces: list[Face], quality: list[float]) -> dict[int, Face]:
+        self.rows.append((frame.time, faces[0].box, quality[0]))
+        return {0: faces[0]}
+
+    def tracks(self) -> list[Track]:
+        times, boxes, quality = (np.array(column) for column in zip(*self.rows, strict=True))
+        return [Track(person=0, times=times, boxes=boxes, quality=quality)]
+
+
+def _grouped(frames: Iterator[Frame], kept: set[int], size: int) -> Iterator[list[Frame]]:
+    """Consecutive frames, as many as hold `size` that are to be looked at."""
+    group: list[Frame] = []
+    number = 0
+    for frame in frames:
+        group.append(frame)
+        number += frame.index in kept
+        if number == size:
+            yield group
+            group, number = [], 0
+    if group:
+        yield group
+
+
+def _until(frames: Iterator[Frame], stopped: Callable[[], bool]) -> Iterator[Frame]:
+    for frame in frames:
+        if stopped():
+            return
+        yield frame

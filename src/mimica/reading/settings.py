@@ -1,0 +1,43 @@
+"""How a video is read. Every field is a flag of `mimica predict` and a keyword of `mimica.read`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mimica.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to read: which frames, which windows, whose faces, and when to say `unsure`."""
+
+    faces: Literal["detect", "none"] = "detect"
+    """Find faces, or take each picture as one face that is already cropped."""
+    fps: float = 8.0
+    """Frames a second that are looked at; the rest are passed over, true times stay."""
+    window: int = 16
+    """Frames in a window: what one reading is about."""
+    stride: int = 8
+    """Frames from the start of a window to the start of the next."""
+    smooth: float = 0.0
+    """Seconds over which a person's probabilities are averaged causally; 0 leaves them raw."""
+    min_face: float = 40.0
+    """Smallest side of a face in pixels that is looked for."""
+    unsure_below: float | None = None
+    """Confidence below which a reading is unsure; the model's own fitted threshold where not given."""
+    frame_rate: float = 25.0
+    """Frames a second of a folder of pictures, which has no clock of its own."""
+    device: str = "cpu"
+    """Where the networks run: cpu, cuda, cuda:1, mps."""
+
+    def __post_init__(self) -> None:
+        for name in ("fps", "window", "stride", "min_face", "frame_rate"):
+            if getattr(self, name) <= 0:
+                raise UsageError(f"{name} must be above 0, got {getattr(self, name)}")
+        if self.smooth < 0:
+            raise UsageError(f"smooth must be 0 or more seconds, got {self.smooth}")
+        if self.unsure_below is not None and not 0 <= self.unsure_below <= 1:
+            raise UsageError(f"unsure_below is a confidence from 0 to 1, got {self.unsure_below}")
+        if self.faces not in ("detect", "none"):
+            raise UsageError(f"faces is detect or none, got {self.faces!r}")

@@ -1,0 +1,169 @@
+"""The page's figures, as plotly's own records; the page draws them in the colours of its theme.
+
+A figure is `data` and `layout`, its `kind`, and for a timeline `x`, which is that of every trace that
+has none of its own. Times are whole milliseconds; the page turns them into dates of 1 January 1970,
+which plotly formats as a clock.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from mimica.reading.sinks.palette import STATUS, class_colours, rgb
+from mimica.reading.sinks.series import Points, Series, thinned
+
+MOST_POINTS = 4000
+"""Points of a curve at most; longer ones show means of neighbours."""
+
+_TOUCH = 2e-3
+_HEIGHT = 176
+_HATCH = {".": "rgba(30,34,40,0.55)", "/": "rgba(30,34,40,0.55)", "x": "rgba(128,136,146,0.7)"}
+_SHADES = {"unsure": (".", 0.7), "low_quality": ("/", 0.75)}
+
+
+def timeline(
+    series: Series, *, until: float, gaps: list[tuple[float, float]], names: Mapping[str, str]
+) -> dict[str, Any]:
+    """Class probabilities of a person over time, stacked, over a strip of what each window says.
+
+    `until` is the end of the axis in seconds, `gaps` when no face was seen, `names` what each label
+    and status is called.
+    """
+    points, curve = _curve(series)
+    x = [_ms(time) for time, *_ in curve]
+    colours = class_colours(series.labels)
+    traces: list[dict[str, Any]] = [_told(curve, names)]
+    for c, label in enumerate(series.labels):
+        traces.append({
+            "type": "scatter", "y": [round(float(p[c]), 4) for _, p, _, _ in curve], "mode": "lines",
+            "line": {"width": 0}, "fillcolor": colours[label], "stackgroup": "classes", "name": names[label],
+            "hovertemplate": "%{y:.2f}",
+        })  # fmt: skip
+    for status, (shape, alpha) in _SHADES.items():
+        spans = [(a, b) for a, b, said in zip(points.starts, points.ends, points.says, strict=True) if said == status]
+        traces += _shade(spans, STATUS[status], alpha, shape)
+    traces += _shade(gaps, STATUS["no_face"], 0.25, "x")
+    traces.append(_strip(points, series.labels, colours))
+    return {"data": traces, "layout": _layout(until), "kind": "timeline", "x": x}
+
+
+def bars(series: Series, names: Mapping[str, str]) -> dict[str, Any]:
+    """Class probabilities of a person in a photo, a bar a class."""
+    probabilities = series.points().probabilities.mean(axis=0)
+    colours = class_colours(series.labels)
+    values = [round(float(p), 4) for p in probabilities]
+    data = {
+        "type": "bar", "orientation": "h", "x": values, "y": [names[label] for label in series.labels],
+        "text": [f"{100 * value:.0f} %" for value in values], "textposition": "outside", "cliponaxis": False,
+        "marker": {"color": [colours[label] for label in series.labels]}, "hoverinfo": "skip", "width": 0.7,
+    }  # fmt: skip
+    layout = {
+        "height": 34 * len(values) + 30, "margin": {"l": 96, "r": 48, "t": 4, "b": 26}, "showlegend": False,
+        "xaxis": {"range": [0, 1], "tickvals": [0, 0.5, 1], "ticktext": ["0", "50 %", "100 %"], "fixedrange": True},
+        "yaxis": {"autorange": "reversed", "fixedrange": True, "ticks": ""},
+    }  # fmt: skip
+    return {"data": [data], "layout": layout, "kind": "bars"}
+
+
+_Row = tuple[float, np.ndarray, str, float]
+
+
+def _curve(series: Series) -> tuple[Points, list[_Row]]:
+    """Readings and the points of their curve, thinned until there are few enough."""
+    whole, step = series.points(), 1
+    while True:
+        points = thinned(whole, step)
+        curve = list(_rows(points))
+        if len(curve) <= MOST_POINTS or step >= len(series):
+            return points, curve
+        step = max(step + 1, math.ceil(step * len(curve) / MOST_POINTS))
+
+
+def _rows(points: Points) -> Iterator[_Row]:
+    """Points of the curve: one a reading, and where a run of readings begins or ends a step from or to zero."""
+    count = len(points.says)
+    zero = np.zeros(points.probabilities.shape[1])
+    for i in range(count):
+        p, said, sure = points.probabilities[i], points.says[i], float(points.confidence[i])
+        start, end = float(points.starts[i]), float(points.ends[i])
+        first = i == 0 or start - points.ends[i - 1] > _TOUCH
+        last = i == count - 1 or points.starts[i + 1] - end > _TOUCH
+        if first:
+            yield from ((start, zero, "", 0.0), (start, p, said, sure))
+        if not (first or last):
+            yield (start + end) / 2, p, said, sure
+        if last:
+            yield from ((end, p, said, sure), (end, zero, "", 0.0))
+
+
+def _told(curve: list[_Row], names: Mapping[str, str]) -> dict[str, Any]:
+    """An invisible line that puts what a window says on top of what is shown under the pointer."""
+    text = [f"{names[said]} {sure:.2f}" if said in names and not math.isnan(sure) else "" for _, _, said, sure in curve]
+    return {
+        "type": "scatter", "y": [0] * len(curve), "mode": "lines", "line": {"width": 0, "color": "rgba(0,0,0,0)"},
+        "text": text, "hovertemplate": "<b>%{text}</b><extra></extra>", "showlegend": False,
+    }  # fmt: skip
+
+
+def _shade(spans: list[tuple[float, float]], colour: str, alpha: float, shape: str) -> list[dict[str, Any]]:
+    """Stretches of time as full-height bands, neighbours joined."""
+    joined: list[list[float]] = []
+    for start, end in spans:
+        if joined and start - joined[-1][1] <= _TOUCH:
+            joined[-1][1] = end
+        else:
+            joined.append([start, end])
+    if not joined:
+        return []
+    fill = "rgba({},{},{},{})".format(*rgb(colour), alpha)
+    pattern = {"shape": shape, "size": 6, "solidity": 0.2, "bgcolor": fill, "fgcolor": _HATCH[shape]}
+    band = {
+        "type": "scatter", "x": [_ms(t) for a, b in joined for t in (a, a, b, b)], "y": [0, 1, 1, 0] * len(joined),
+        "mode": "lines", "line": {"width": 0}, "fill": "tozeroy", "fillcolor": fill, "hoverinfo": "skip",
+        "showlegend": False, "fillpattern": pattern,
+    }  # fmt: skip
+    return [band]
+
+
+def _strip(points: Points, labels: tuple[str, ...], colours: Mapping[str, str]) -> dict[str, Any]:
+    """What each window says, as one row of colours."""
+    kinds = {**{label: colours[label] for label in labels}, **STATUS}
+    places = {said: i for i, said in enumerate(kinds)}
+    edges, row = [_ms(float(points.starts[0]))], []
+    for start, end, said in zip(points.starts.tolist(), points.ends.tolist(), points.says, strict=True):
+        if _ms(start) > edges[-1]:
+            edges.append(_ms(start))
+            row.append(None)
+        if _ms(end) > edges[-1]:
+            edges.append(_ms(end))
+            row.append(places[said])
+    scale = [[edge / len(kinds), colour] for i, colour in enumerate(kinds.values()) for edge in (i, i + 1)]
+    return {
+        "type": "heatmap", "x": edges, "y": [0], "z": [row], "zmin": -0.5, "zmax": len(kinds) - 0.5,
+        "colorscale": scale, "showscale": False, "hoverinfo": "skip", "yaxis": "y2",
+    }  # fmt: skip
+
+
+def _layout(until: float) -> dict[str, Any]:
+    clock = "%-H:%M:%S" if until >= 3600 else "%-M:%S"
+    return {
+        "height": _HEIGHT, "margin": {"l": 48, "r": 12, "t": 6, "b": 26}, "showlegend": False, "hovermode": "x unified",
+        "xaxis": {
+            "type": "date", "range": [0, _ms(max(until, 0.1))], "hoverformat": f"{clock}.%1f", "anchor": "y2",
+            "tickformatstops": [
+                {"dtickrange": [None, 999], "value": f"{clock}.%1f"}, {"dtickrange": [1000, None], "value": clock},
+            ],
+        },
+        "yaxis": {"domain": [0.13, 1], "range": [0, 1.002], "tickvals": [0, 0.5, 1], "ticktext": ["0", "50 %", "100 %"],
+                  "fixedrange": True},
+        "yaxis2": {"domain": [0, 0.09], "showticklabels": False, "showgrid": False, "zeroline": False,
+                   "fixedrange": True, "ticks": ""},
+    }  # fmt: skip
+
+
+def _ms(seconds: float) -> int:
+    return round(float(seconds) * 1000)

@@ -1,0 +1,276 @@
+"""The page's words and tables: contents in, HTML out. Whatever comes from outside is escaped here."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+from importlib import resources
+from pathlib import PurePath
+from string import Template
+from typing import Any
+from urllib.parse import quote
+
+from mimica.clips import STATUSES
+from mimica.notice import NOTICE, SHORT
+from mimica.reading.events import Closed, Opened
+from mimica.reading.sinks.palette import STATUS, class_colours, person_colour
+from mimica.reading.sinks.series import Summary
+from mimica.reading.sinks.thumbnails import SIDE, Thumbnail
+
+_DOT = '<span class="dot">·</span>'
+_MEANS = {
+    "ok": "read with confidence",
+    "unsure": "a face was seen, but no class reached the threshold",
+    "no_face": "no face was seen",
+    "low_quality": "the face was too small, blurred or turned away",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """One person's part of the page; `last` is what the last reading says, and its confidence."""
+
+    person: int
+    summary: Summary
+    figure: Mapping[str, Any]
+    thumbnails: Sequence[Thumbnail]
+    counts: Counter[str]
+    last: tuple[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """All that the page says. `hidden` are the seconds that persons who are not shown were seen; `still` is a photo."""
+
+    opened: Opened
+    closed: Closed | None
+    persons: Sequence[Person]
+    hidden: Sequence[float]
+    still: bool
+    names: Mapping[str, str]
+    counts: Counter[str]
+    until: float
+    link: str | None
+    plays: bool
+    version: str
+    written: datetime
+
+
+def render(contents: Contents) -> str:
+    """The whole page."""
+    from plotly.offline import get_plotlyjs
+
+    template = Template(resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
+    title = f"Apparent expression in {PurePath(contents.opened.source).name or contents.opened.source}"
+    figures = {f"figure-{p.person}": p.figure for p in contents.persons}
+    return template.substitute(
+        title=escape(title),
+        short=escape(SHORT),
+        facts=_facts(contents),
+        banner=_banner(contents),
+        player=_player(contents),
+        summary=_photo_table(contents) if contents.still else _table(contents),
+        legend=_legend(contents),
+        persons="".join(_section(person, contents) for person in contents.persons),
+        left_out=_left_out(contents),
+        model=_definitions(contents.opened.model) or "<p>The model says nothing of itself.</p>",
+        settings=_definitions(contents.opened.settings) or "<p>None were given.</p>",
+        notice=escape(NOTICE),
+        figures=json.dumps(figures, separators=(",", ":")).replace("<", "\\u003c"),
+        plotly=get_plotlyjs() if contents.persons else "",
+    )
+
+
+def clock(seconds: float, decimals: int = 0) -> str:
+    """Seconds as minutes and seconds, with hours where there are any.
+
+    >>> clock(83.4), clock(3671), clock(83.46, 1)
+    ('1:23', '1:01:11', '1:23.5')
+    """
+    scale = 10**decimals
+    ticks = round(max(seconds, 0.0) * scale)
+    minutes, rest = divmod(ticks, 60 * scale)
+    hours, minutes = divmod(minutes, 60)
+    width = 2 + (decimals + 1 if decimals else 0)
+    tail = f"{rest / scale:0{width}.{decimals}f}"
+    return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
+
+
+def _facts(contents: Contents) -> str:
+    about = contents.opened
+    name = escape(about.source)
+    if contents.link is not None:
+        href = contents.link if "://" in contents.link else quote(contents.link)
+        name = f'<a href="{escape(href)}">{name}</a>'
+    facts = [name]
+    if not contents.still and contents.until:
+        facts.append(clock(contents.until))
+    facts.append(f"{about.width} × {about.height}")
+    if about.rate:
+        facts.append(f"{about.rate:.4g} frames a second")
+    shown, hidden = len(contents.persons), len(contents.hidden)
+    facts.append(f"{shown + hidden} {'person' if shown + hidden == 1 else 'people'}")
+    facts.append(f"read on {contents.written:%d %B %Y} with Mimica {escape(contents.version)}")
+    return f" {_DOT} ".join(facts)
+
+
+def _banner(contents: Contents) -> str:
+    closed = contents.closed
+    if closed is not None and closed.finished:
+        return ""
+    place = f" at {clock(closed.last_time, 1)}" if closed is not None else ""
+    return f'<p class="banner" role="status"><b>Incomplete.</b> Reading stopped{place}; what came before is here.</p>'
+
+
+def _player(contents: Contents) -> str:
+    if not contents.plays or contents.still or contents.link is None:
+        return ""
+    href = contents.link if "://" in contents.link else quote(contents.link)
+    return (
+        f'<video id="player" controls preload="metadata" src="{escape(href)}"></video>'
+        '<p class="hint">Click into a timeline to go to that moment.</p>'
+    )
+
+
+def _table(contents: Contents) -> str:
+    if not contents.persons:
+        return '<p class="empty">No person was read.</p>'
+    labels = contents.opened.labels
+    colours = class_colours(labels)
+    heads = ["seen", *(contents.names[label] for label in labels), "confidence", "unsure", "low quality"]
+    head = "".join(f'<th scope="col">{escape(h)}</th>' for h in heads)
+    rows = []
+    for p in contents.persons:
+        s = p.summary
+        shares = "".join(_share(s.shares[label], colours[label], s.confidence is not None) for label in labels)
+        confidence = "–" if s.confidence is None else f"{s.confidence:.2f}"
+        rows.append(
+            f'<tr><th scope="row">{_who(p.person)}</th><td>{clock(s.seen, 1)}</td>{shares}<td>{confidence}</td>'
+            f"<td>{_percent(s.unsure)}</td><td>{_percent(s.low_quality)}</td></tr>"
+        )
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="Summary table"><table><thead><tr>'
+        f'<th scope="col">person</th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+        '<p class="hint">Shares of classes and the mean confidence are of the time that was read with confidence; '
+        f"<i>unsure</i> and <i>low quality</i> are shares of the time seen.{_hidden(contents)}</p>"
+    )
+
+
+def _photo_table(contents: Contents) -> str:
+    rows = []
+    for p in contents.persons:
+        said, confidence = p.last
+        status = said if said in STATUSES else "ok"
+        label = contents.names[said] if status == "ok" else "–"
+        number = f"{confidence:.2f}" if confidence == confidence else "–"
+        rows.append(
+            f'<tr><th scope="row">{_who(p.person)}</th><td class="words">{escape(label)}</td><td>{number}</td>'
+            f'<td class="words">{escape(_MEANS[status])}</td></tr>'
+        )
+    return (
+        '<table><thead><tr><th scope="col">person</th><th scope="col" class="words">apparent expression</th>'
+        '<th scope="col">confidence</th><th scope="col" class="words">status</th></tr></thead>'
+        f'<tbody>{"".join(rows)}</tbody></table><p class="hint">{_hidden(contents)}</p>'
+    )
+
+
+def _share(share: float, colour: str, known: bool) -> str:
+    if not known:
+        return "<td>–</td>"
+    bar = f'<span class="bar"><i style="width:{100 * share:.1f}%;background:{colour}"></i></span>'
+    return f'<td class="share{" zero" if share < 0.005 else ""}">{_percent(share)}{bar}</td>'
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _who(person: int) -> str:
+    return f'<span class="who"><i style="background:{person_colour(person)}"></i>Person {person}</span>'
+
+
+def _hidden(contents: Contents) -> str:
+    if not contents.hidden:
+        return ""
+    many, longest = len(contents.hidden), max(contents.hidden)
+    people = "1 more person" if many == 1 else f"{many} more people"
+    seen = "" if contents.still else f", each seen for {clock(longest, 1)} or less"
+    return f" {people}{seen}, {'is' if many == 1 else 'are'} not shown here; the tables hold everyone."
+
+
+def _legend(contents: Contents) -> str:
+    if not contents.persons or contents.still:
+        return ""
+    chips = [(c, contents.names[label], "") for label, c in class_colours(contents.opened.labels).items()]
+    chips += [(STATUS[s], contents.names[s], f" {s}") for s in ("unsure", "low_quality", "no_face")]
+    items = "".join(
+        f'<li><i class="chip{kind}" style="background-color:{c}"></i>{escape(n)}</li>' for c, n, kind in chips
+    )
+    return f'<ul class="legend" aria-label="Colours">{items}</ul>'
+
+
+def _section(p: Person, contents: Contents) -> str:
+    s = p.summary
+    top = max(s.shares, key=lambda label: s.shares[label]) if s.confidence is not None else None
+    spoken = f"mostly {contents.names[top]}" if top else "nothing was read with confidence"
+    what = "Probability of each class" if contents.still else "Probability of each class over time"
+    facts = "" if contents.still else f'<span class="sub">seen for {clock(s.seen, 1)}, {escape(spoken)}</span>'
+    thumbs = "".join(_thumbnail(t, p.person, contents) for t in p.thumbnails)
+    gallery = f'<ul class="faces" aria-label="Faces at the clearest moments">{thumbs}</ul>' if thumbs else ""
+    return (
+        f'<section class="person{" still" if contents.still else ""}"><h3>{_who(p.person)}{facts}</h3>'
+        f'<div class="figure" id="figure-{p.person}" role="img" '
+        f'aria-label="{what} for person {p.person}: {escape(spoken)}."></div>{gallery}</section>'
+    )
+
+
+def _thumbnail(t: Thumbnail, person: int, contents: Contents) -> str:
+    name = contents.names.get(t.says, t.says)
+    colour = {**class_colours(contents.opened.labels), **STATUS}.get(t.says, STATUS["unsure"])
+    data = base64.b64encode(t.jpeg).decode("ascii")
+    when = "" if contents.still else f"{clock(t.time, 1)} "
+    alt = f"Face of person {person} {f'at {when}' if when else ''}— apparent {name}, confidence {t.confidence:.2f}"
+    return (
+        f'<li><img src="data:image/jpeg;base64,{data}" width="{SIDE}" height="{SIDE}" alt="{escape(alt)}" '
+        f'style="border-color:{colour}"><span class="name">{escape(name)}</span>'
+        f'<span class="num">{f"{when}{_DOT} " if when else ""}{t.confidence:.2f}</span></li>'
+    )
+
+
+def _left_out(contents: Contents) -> str:
+    total = sum(contents.counts.values())
+    rows = "".join(
+        f'<tr><th scope="row">{escape(contents.names.get(s, s))}</th><td>{contents.counts[s]}</td>'
+        f'<td>{_percent(contents.counts[s] / total) if total else "–"}</td>'
+        f'<td class="words">{escape(_MEANS[s])}</td></tr>'
+        for s in STATUSES
+    )
+    notes = "".join(f"<li>{escape(note)}</li>" for note in (contents.closed.notes if contents.closed else ()))
+    frames = ""
+    if (closed := contents.closed) is not None and not contents.still:
+        frames = f'<p class="hint">{closed.frames} frames were decoded, {closed.read} of them read.</p>'
+    return (
+        '<table><thead><tr><th scope="col">status</th><th scope="col">readings</th><th scope="col">share</th>'
+        f'<th scope="col" class="words">meaning</th></tr></thead><tbody>{rows}</tbody></table>{frames}'
+        + (f'<ul class="notes">{notes}</ul>' if notes else "")
+    )
+
+
+def _definitions(facts: Mapping[str, object]) -> str:
+    items = "".join(f"<dt>{escape(str(k).replace('_', ' '))}</dt><dd>{_value(v)}</dd>" for k, v in facts.items())
+    return f"<dl>{items}</dl>" if items else ""
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Mapping):
+        return _definitions(value) or "–"
+    if isinstance(value, (list, tuple)):
+        return escape(", ".join(map(str, value))) or "–"
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "–"}[value]
+    return escape(f"{value:.4g}" if isinstance(value, float) else str(value))

@@ -1,0 +1,130 @@
+"""From faces as they are seen to clips by windows of time, holding no more than a window.
+
+All people share one grid of windows, so that their clips are read in one batch. T frames a window.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mimica.clips import Clip
+from mimica.video.sampling import WindowGrid
+
+_SAME = 1e-6
+"""Seconds by which a time counts as on a boundary, as in WindowGrid."""
+
+
+@dataclass(slots=True, kw_only=True)
+class View:
+    """One person's face in one frame, cropped: uint8 [S, S, 3]; `told` once some clip has it."""
+
+    time: float
+    face: np.ndarray
+    quality: float
+    told: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A window that is over: the clips of all who were seen in it, or the `absence` of anyone, start to end."""
+
+    start: float
+    clips: tuple[Clip, ...]
+    absence: tuple[float, float] | None = None
+
+
+@dataclass(slots=True)
+class Windows:
+    """Collects views by person and gives each window once it is over.
+
+    Every view comes in at least one clip. A person who shows in less than a quarter of a window has
+    no clip there if the window before or after has those views; `step` is how long one frame lasts.
+    """
+
+    grid: WindowGrid
+    step: float
+    _next: int = 0
+    _frames: deque[tuple[float, bool]] = field(default_factory=deque)
+    _views: dict[int, deque[View]] = field(default_factory=dict)
+    _told: float = -np.inf
+
+    def add(self, time: float, people: Mapping[int, View]) -> list[Window]:
+        """Take what was seen at `time` seconds; give the windows that ended at or before it."""
+        over = self._close(until=time)
+        if not self._frames:
+            # After a gap in time there is nothing to tell of the windows that lie in it.
+            self._next = max(self._next, self.grid.covering(time).start)
+        self._frames.append((time, bool(people)))
+        for person, view in people.items():
+            self._views.setdefault(person, deque()).append(view)
+        return over
+
+    def finish(self) -> list[Window]:
+        """Give the windows that the end of the source leaves unfinished."""
+        return self._close(until=np.inf)
+
+    @property
+    def open_since(self) -> float:
+        """Where the next window to be given begins, in seconds."""
+        return self.grid.start(self._next)
+
+    def _close(self, *, until: float) -> list[Window]:
+        over = []
+        while self._frames and until >= self.grid.end(self._next) - _SAME:
+            last = until == np.inf and self._frames[-1][0] < self.grid.end(self._next) - _SAME
+            window = self._window(self._next, last=last)
+            if window is not None:
+                over.append(window)
+            self._next += 1
+            self._forget(self.grid.start(self._next) - _SAME)
+            if last:
+                self._frames.clear()
+        return over
+
+    def _window(self, k: int, *, last: bool) -> Window | None:
+        start, end = self.grid.start(k), self.grid.end(k)
+        lost = np.inf if last else self.grid.start(k + 1) - _SAME
+        clips = []
+        for person, views in self._views.items():
+            inside = [v for v in views if v.time < end - _SAME]
+            fresh = [v for v in inside if not v.told]
+            if fresh and (4 * len(inside) >= self.grid.frames or fresh[0].time < lost):
+                clips.append(self._clip(person, inside, end))
+        frames = [(time, seen) for time, seen in self._frames if time < end - _SAME]
+        if clips:
+            self._told = frames[-1][0]
+            return Window(start=start, clips=tuple(clips))
+        empty = [time for time, seen in frames if not seen]
+        if not empty or empty[-1] <= self._told or (len(empty) < len(frames) and not last):
+            return None
+        self._told = empty[-1]
+        return Window(start=start, clips=(), absence=(max(start, empty[0]), min(end, empty[-1] + self.step)))
+
+    def _clip(self, person: int, inside: list[View], end: float) -> Clip:
+        T = self.grid.frames
+        if len(inside) > T:
+            inside = [inside[i] for i in np.linspace(0, len(inside) - 1, T).round().astype(int)]
+        for view in inside:
+            view.told = True
+        return Clip(
+            person=person,
+            start=inside[0].time,
+            end=min(end, inside[-1].time + self.step),
+            faces=np.stack([v.face for v in inside]),
+            times=np.array([v.time for v in inside]),
+            quality=np.array([v.quality for v in inside]),
+        )
+
+    def _forget(self, before: float) -> None:
+        while self._frames and self._frames[0][0] < before:
+            self._frames.popleft()
+        for person in list(self._views):
+            views = self._views[person]
+            while views and views[0].time < before:
+                views.popleft()
+            if not views:
+                del self._views[person]

@@ -1,0 +1,1 @@
+"""Models from clips to logits, and their registry."""

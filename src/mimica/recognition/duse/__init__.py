@@ -1,0 +1,1 @@
+"""DuSE, Dual-stream Semantic Enhancement (arXiv 2604.12777)."""

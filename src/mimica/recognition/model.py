@@ -1,0 +1,69 @@
+"""A recogniser: from clips of faces to calibrated probabilities of a label space.
+
+B clips, T frames, S side in pixels, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mimica.clips import Clip, ClipBatch
+from mimica.encoders.towers import VisionTower, pixels
+from mimica.labels import LabelSpace
+
+
+class Network(Protocol):
+    """The part of a recogniser that has weights: a batch of clips in, logits [B, C] out, before calibration."""
+
+    vision: VisionTower
+
+    def __call__(self, batch: ClipBatch) -> Tensor:
+        """Logits [B, C]."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recogniser:
+    """A network with what it takes to trust its output.
+
+    `frames` is how many frames a clip has at most, `temperature` what logits are divided by, and
+    `unsure_below` the confidence below which a reading is called unsure; both were fitted on data
+    that was neither trained nor tested on. `facts` is the model's card as data.
+    """
+
+    name: str
+    network: Network
+    space: LabelSpace
+    frames: int
+    temperature: float = 1.0
+    unsure_below: float = 0.0
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    device: str = "cpu"
+
+    @property
+    def size(self) -> int:
+        """The side in pixels of the face view that it reads."""
+        return self.network.vision.size
+
+    def batch(self, clips: Sequence[Clip]) -> ClipBatch:
+        """Clips as one batch, padded to the longest; faces uint8 [T, S, S, 3] become normalised floats."""
+        T = max(len(clip.faces) for clip in clips)
+        faces = np.zeros((len(clips), T, self.size, self.size, 3), np.uint8)
+        valid = np.zeros((len(clips), T), bool)
+        for i, clip in enumerate(clips):
+            faces[i, : len(clip.faces)] = clip.faces
+            valid[i, : len(clip.faces)] = True
+        face = self.network.vision.normalise(pixels(faces).to(self.device))
+        return ClipBatch(face=face, valid=torch.from_numpy(valid).to(self.device))
+
+    def probabilities(self, clips: Sequence[Clip]) -> np.ndarray:
+        """Calibrated probabilities [B, C] of clips, in the order of the label space."""
+        with torch.inference_mode():
+            logits = self.network(self.batch(clips)).float() / self.temperature
+            return logits.softmax(-1).cpu().numpy().astype(np.float64)

@@ -1,0 +1,91 @@
+"""Recipes: functions that return a whole training config. A variant calls another and changes a field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from mimica.data.augment import Augmentation
+from mimica.encoders.compact import CompactConfig
+from mimica.errors import unknown
+from mimica.recognition.duse.model import DuseConfig
+from mimica.training.loop import LoopConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pretraining:
+    """How to pretrain an encoder: its shape, the loop, how far classes are balanced, what happens to a face."""
+
+    encoder: CompactConfig
+    loop: LoopConfig
+    smoothing: float = 0.1
+    mixup: float = 0.5
+    balance: float = 0.5
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """How to train a recogniser on an encoder: the method's choices, the loop, the clips made of stills.
+
+    `frames` is how many frames a clip has in training, `window` how many the recogniser reads at most;
+    `per_epoch` how many clips an epoch has, None for as many as the data.
+    """
+
+    model: DuseConfig
+    encoder: str
+    loop: LoopConfig
+    frames: int
+    window: int = 16
+    per_epoch: int | None = None
+    balance: float = 0.5
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+def compact() -> Pretraining:
+    """The compact encoder on 48-pixel faces."""
+    return Pretraining(
+        encoder=CompactConfig(),
+        loop=LoopConfig(epochs=30, batch=128, lr=1e-3, weight_decay=0.05, ema=0.998, precision="bf16"),
+    )
+
+
+def duse_compact() -> Training:
+    """DuSE on the compact encoder, on clips made of stills by small motion.
+
+    Depth "normal" would be one of the encoder's four layers; "deep", two thirds, is what ships.
+    """
+    return Training(
+        model=DuseConfig(depth="deep"),
+        encoder="compact",
+        loop=LoopConfig(epochs=6, batch=32, lr=1e-3, ema=0.99),
+        frames=8,
+        per_epoch=6400,
+    )
+
+
+Recipe = TypeVar("Recipe", Pretraining, Training)
+
+
+def with_loop(recipe: Recipe, **changes: object) -> Recipe:
+    """The same recipe with some settings of its loop changed; those that are None stay."""
+    return replace(recipe, loop=replace(recipe.loop, **{k: v for k, v in changes.items() if v is not None}))
+
+
+PRETRAINING: dict[str, Callable[[], Pretraining]] = {"compact": compact}
+TRAINING: dict[str, Callable[[], Training]] = {"duse_compact": duse_compact}
+
+
+def pretraining(name: str) -> Pretraining:
+    """The pretraining recipe of that name. Raises UsageError for an unknown one."""
+    if name not in PRETRAINING:
+        raise unknown("pretraining recipe", name, PRETRAINING)
+    return PRETRAINING[name]()
+
+
+def training(name: str) -> Training:
+    """The training recipe of that name. Raises UsageError for an unknown one."""
+    if name not in TRAINING:
+        raise unknown("training recipe", name, TRAINING)
+    return TRAINING[name]()

@@ -1,0 +1,198 @@
+"""Whole runs: pretrain an encoder, train a recogniser on it, calibrate it, and write both with their facts.
+
+N clips, T frames, C classes.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mimica import __version__, checkpoint
+from mimica.clips import Clip, ClipBatch
+from mimica.data.clipset import ClipSet
+from mimica.encoders.compact import CompactVision
+from mimica.encoders.sentence import SentenceTower
+from mimica.encoders.store import load_encoder, save_encoder
+from mimica.encoders.towers import VisionTower
+from mimica.metrics.calibration import ece, fit_temperature, threshold_for
+from mimica.metrics.classification import confusion, uar, war
+from mimica.recognition.duse.checkpoint import save_duse
+from mimica.recognition.duse.model import Duse
+from mimica.recognition.model import Recogniser
+from mimica.recognition.registry import SHIPPED
+from mimica.training.batches import Batches
+from mimica.training.captions import captions
+from mimica.training.loop import Batch, Report, train
+from mimica.training.pretrain import FaceLanguage
+from mimica.training.recipes import Pretraining, Training
+
+
+def pretrain(
+    recipe: Pretraining,
+    clips: ClipSet,
+    *,
+    out: Path,
+    held: ClipSet | None = None,
+    resume: bool = False,
+    report: Report = lambda row: None,
+) -> Path:
+    """Pretrain the compact encoder on labelled faces; gives the path of `out/compact.safetensors`.
+
+    `held` is only measured on after each epoch, never learned from.
+    """
+    features, classes = caption_features(clips, out / "captions.safetensors")
+    torch.manual_seed(recipe.loop.seed)
+    learner = FaceLanguage(
+        CompactVision(recipe.encoder), features, classes, smoothing=recipe.smoothing, mixup=recipe.mixup
+    )
+    learner.vision.to(memory_format=torch.channels_last)
+    data = Batches(
+        clips, batch=recipe.loop.batch, balance=recipe.balance, seed=recipe.loop.seed, augmentation=recipe.augmentation
+    )
+
+    def validate(module: nn.Module) -> Mapping[str, float]:
+        return {} if held is None else _figures(np.asarray(_zero_shot(learner, held)), held)
+
+    train(learner, data, recipe.loop, out=out, resume=resume, validate=validate, report=report)
+    path = out / "compact.safetensors"
+    facts = _facts(recipe, clips) | {"log_scale": float(learner.log_scale.detach()), "metrics": dict(validate(learner.eval()))}
+    save_encoder(path, learner.vision, learner.project.weight, facts)
+    return path
+
+
+def caption_features(clips: ClipSet, cache: Path) -> tuple[Tensor, list[int]]:
+    """Features [K, D] of every caption of the label space and their classes; the sentence encoder runs once."""
+    texts, classes = (list(column) for column in zip(*captions(clips.space), strict=True))
+    if cache.exists():
+        tensors, facts = checkpoint.load(cache)
+        if facts["captions"] == texts:
+            return tensors["features"], classes
+    with torch.no_grad():
+        features = SentenceTower().sentences(texts)
+    checkpoint.save(cache, {"features": features}, {"kind": "captions", "captions": texts})
+    return features, classes
+
+
+class _Learner(nn.Module):
+    """A recogniser with the cross-entropy of its logits as loss (DuSE, eq. 1)."""
+
+    def __init__(self, network: Duse) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        face = self.network.vision.normalise(batch["face"])
+        logits = self.network(ClipBatch(face=face, valid=batch["valid"]))
+        loss = nn.functional.cross_entropy(logits, batch["label"])
+        return {"loss": loss, "accuracy": (logits.argmax(-1) == batch["label"]).float().mean()}
+
+
+def train_recogniser(
+    recipe: Training,
+    clips: ClipSet,
+    *,
+    out: Path,
+    held: ClipSet | None = None,
+    resume: bool = False,
+    report: Report = lambda row: None,
+) -> Path:
+    """Train DuSE on a pretrained encoder; gives the path of `out/duse-compact.safetensors`.
+
+    `held` is measured on after each epoch, and temperature and threshold are fitted on it at the end;
+    without it they stay at 1 and 0.
+    """
+    encoder = encoder_path(recipe.encoder)
+    vision, project, facts = load_encoder(encoder)
+    text = SentenceTower(dim=vision.dim)
+    with torch.no_grad():
+        text.project.weight.copy_(project)
+    torch.manual_seed(recipe.loop.seed)
+    duse = Duse(vision, text, clips.space, recipe.model, log_scale=facts["log_scale"])
+    data = Batches(
+        clips, batch=recipe.loop.batch, frames=recipe.frames, balance=recipe.balance, per_epoch=recipe.per_epoch,
+        seed=recipe.loop.seed, augmentation=recipe.augmentation,
+    )  # fmt: skip
+
+    def validate(module: nn.Module) -> Mapping[str, float]:
+        return {} if held is None else _figures(logits_of(duse, held), held)
+
+    learner = _Learner(duse)
+    train(learner, data, recipe.loop, out=out, resume=resume, validate=validate, report=report)
+    stated = _facts(recipe, clips) | {"frames": recipe.window, **_calibration(duse.eval(), held)}
+    path = out / "duse-compact.safetensors"
+    save_duse(path, duse, encoder=encoder, facts=stated)
+    return path
+
+
+def encoder_path(named: str) -> Path:
+    """The file of an encoder: a shipped name, or a path."""
+    shipped = SHIPPED / f"{named}.safetensors"
+    return shipped if shipped.is_file() else Path(named)
+
+
+def logits_of(duse: Duse, clips: ClipSet, *, batch: int = 64) -> np.ndarray:
+    """Logits [N, C] of clips as a reader would give them: unaugmented, before calibration."""
+    reader = Recogniser(name="", network=duse, space=clips.space, frames=0)
+    found = []
+    with torch.inference_mode():
+        for first in range(0, len(clips), batch):
+            part = [_as_clip(frames) for frames in clips.frames[first : first + batch]]
+            found.append(duse(reader.batch(part)).float().cpu().numpy())
+    return np.concatenate(found)
+
+
+def _as_clip(frames: np.ndarray) -> Clip:
+    T = len(frames)
+    faces = frames if frames.shape[-1] == 3 else frames.repeat(3, axis=-1)
+    return Clip(person=0, start=0.0, end=0.0, faces=faces, times=np.arange(T, dtype=float), quality=np.ones(T))
+
+
+def _zero_shot(learner: FaceLanguage, clips: ClipSet) -> np.ndarray:
+    tower: VisionTower = learner.vision
+    found = []
+    with torch.inference_mode():
+        for first in range(0, len(clips), 256):
+            faces = np.stack([f[0] for f in clips.frames[first : first + 256]])
+            images = torch.from_numpy(faces).permute(0, 3, 1, 2).float().div(255).expand(-1, 3, -1, -1)
+            found.append(learner.log_probabilities(tower.normalise(images)).numpy())
+    return np.concatenate(found)
+
+
+def _figures(logits: np.ndarray, clips: ClipSet) -> dict[str, float]:
+    table = confusion(clips.labels, logits.argmax(1), len(clips.space))
+    return {"war": war(table), "uar": uar(table)}
+
+
+def _calibration(duse: Duse, held: ClipSet | None) -> dict[str, Any]:
+    if held is None:
+        return {"temperature": 1.0, "unsure_below": 0.0, "calibrated_on": None, "metrics": {}}
+    logits = logits_of(duse, held)
+    temperature = fit_temperature(logits, held.labels)
+    shares = torch.from_numpy(logits / temperature).softmax(-1).numpy()
+    confidence, right = shares.max(1), shares.argmax(1) == held.labels
+    return {
+        "temperature": temperature,
+        "unsure_below": threshold_for(confidence, 0.8),
+        "calibrated_on": dict(held.manifest),
+        "metrics": {**_figures(logits, held), "ece": ece(confidence, right)},
+    }
+
+
+def _facts(recipe: Pretraining | Training, clips: ClipSet) -> dict[str, Any]:
+    return {
+        "mimica": __version__,
+        "recipe": asdict(recipe),
+        "data": dict(clips.manifest),
+        "torch": torch.__version__,
+        "hardware": f"{platform.machine()}, {torch.get_num_threads()} threads",
+        "date": datetime.now(UTC).date().isoformat(),
+    }
