@@ -90,7 +90,7 @@ def test_folders_on_the_way_are_made(format: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_place_that_cannot_be_written_to_is_one_sentence(format: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(MimicaError, match="cannot write .*file"):
+    with pytest.raises(MimicaError, match=r"cannot write .*file"):
         write(format, tmp_path / "file" / "out", stream(seconds=1.0))
 
 

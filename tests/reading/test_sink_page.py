@@ -114,7 +114,8 @@ def test_the_strip_has_one_cell_between_two_edges(text: str) -> None:
 
 def test_the_table_sums_time_by_label() -> None:
     series = Series(("a", "b"))
-    for start, label, status, p in ((0, "a", "ok", 0.9), (1, "a", "ok", 0.7), (2, "b", "ok", 0.6), (3, "b", "unsure", 0.4)):
+    rows = ((0, "a", "ok", 0.9), (1, "a", "ok", 0.7), (2, "b", "ok", 0.6), (3, "b", "unsure", 0.4))
+    for start, label, status, p in rows:
         series.append(Reading(
             source="s", person=0, start=start, end=start + 1, label=label, confidence=p, status=status,
             probabilities={"a": p, "b": 1 - p},
@@ -228,6 +229,17 @@ def test_faces_that_no_window_is_to_come_for_are_let_go() -> None:
         assert len(faces._crops[0]) < 25
 
 
+@pytest.mark.parametrize("where", [(-10, -10, 20, 20), (80, 30, 120, 70), (0, 0, 100, 60), (99, 59, 100, 60)])
+def test_a_face_at_the_edge_fills_its_thumbnail(where: tuple[int, ...]) -> None:
+    faces = Thumbnails()
+    image = np.full((60, 100, 3), 200, np.uint8)
+    seen = {0: Face(box=np.array(where, dtype=float), score=1.0)}
+    faces.see(Seen(frame=Frame(image=image, time=0.0, index=0), faces=seen))
+    faces.read(reading(0, 0.0, 0.0))
+    shown = np.asarray(Image.open(io.BytesIO(faces.of(0)[0].jpeg)))
+    assert abs(shown.astype(int) - 200).max() <= 2
+
+
 def test_blurred_thumbnails_do_not_show_the_face() -> None:
     size = (320, 180)
     where = box(0, 0.0, size)
@@ -249,7 +261,7 @@ def test_blurred_thumbnails_do_not_show_the_face() -> None:
 def test_the_source_is_played_unless_faces_are_blurred(blur: bool, plays: bool, tmp_path: Path) -> None:
     text = page(tmp_path / "x.html", stream(seconds=3.0), link="my clip.mp4", blur_faces=blur)
     assert ('<video id="player" controls preload="metadata" src="my%20clip.mp4">' in text) is plays
-    assert '<a href="my%20clip.mp4">' in text
+    assert '<a href="my%20clip.mp4">open the source</a>' in text
 
 
 def test_memory_does_not_grow_with_frames(tmp_path: Path) -> None:

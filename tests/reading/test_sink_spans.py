@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ times = st.floats(0, 100, allow_nan=False)
 @given(st.lists(st.tuples(times, st.floats(0.01, 5), st.sampled_from("ab")), min_size=1, max_size=30))
 def test_spans_never_overlap_and_never_leave_the_windows(windows) -> None:
     spans = told([(start, start + length, says) for start, length, says in windows])
-    for a, b in zip(spans, spans[1:], strict=False):
+    for a, b in pairwise(spans):
         assert a[1] <= b[0]
         assert a[2] != b[2] or b[0] > a[1]
     assert all(start < end for start, end, _ in spans)
@@ -93,7 +94,7 @@ def test_elan_has_a_tier_a_person_without_overlap(tmp_path: Path) -> None:
     for tier in document.get_tier_names():
         annotations = sorted(document.get_annotation_data_for_tier(tier))
         assert annotations
-        assert all(a[1] <= b[0] for a, b in zip(annotations, annotations[1:], strict=False))
+        assert all(a[1] <= b[0] for a, b in pairwise(annotations))
     assert document.get_annotation_data_for_tier("no face") == [(0, 1000, "no_face")]
 
 

@@ -55,7 +55,8 @@ def test_views_become_columns_and_objects(tmp_path: Path) -> None:
     )  # fmt: skip
     events = [opened, smoothed, Closed(frames=1, read=1, last_time=0.0)]
     assert next(csv.DictReader(write("csv", tmp_path / "x.csv", events).open()))["raw_b"] == "0.1"
-    assert json.loads(write("jsonl", tmp_path / "x.jsonl", events).read_text())["views"] == {"raw": {"a": 0.9, "b": 0.1}}
+    record = json.loads(write("jsonl", tmp_path / "x.jsonl", events).read_text())
+    assert record["views"] == {"raw": {"a": 0.9, "b": 0.1}}
     assert pq.read_table(write("parquet", tmp_path / "x.parquet", events))["raw_a"].to_pylist() == [0.9]
 
 

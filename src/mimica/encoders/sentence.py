@@ -9,15 +9,17 @@ dropped, and they are not pooled. With no prompts the features are the library's
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from mimica import assets
 from mimica.encoders.towers import Prompts, freeze
-from mimica.errors import MissingExtra
+from mimica.errors import CheckpointError, MissingExtra
 
 
 class SentenceTower(nn.Module):
@@ -30,11 +32,16 @@ class SentenceTower(nn.Module):
         except ImportError:
             raise MissingExtra("transformers", "clip") from None
         folder = folder or assets.find("minilm")
-        self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        # SDPA takes the additive mask that stepping through the layers by hand needs.
-        self.bert = BertModel.from_pretrained(
-            folder, add_pooling_layer=False, attn_implementation="sdpa", local_files_only=True
-        )
+        with _quiet():
+            self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            # SDPA takes the mask of ones and zeros that stepping through the layers by hand needs.
+            loaded: Any = BertModel.from_pretrained(
+                folder, add_pooling_layer=False, attn_implementation="sdpa", local_files_only=True,
+                output_loading_info=True,
+            )  # fmt: skip
+        self.bert, report = loaded
+        if missing := report["missing_keys"]:  # the library would make them up and go on
+            raise CheckpointError(f"the sentence encoder in {folder} lacks {len(missing)} weights; fetch it again")
         freeze(self.bert)
         self.width = self.bert.config.hidden_size
         self.layers = self.bert.config.num_hidden_layers
@@ -53,7 +60,7 @@ class SentenceTower(nn.Module):
         device = self.project.weight.device
         ids, mask = batch["input_ids"].to(device), batch["attention_mask"].to(device)
         x = self.bert.embeddings(input_ids=ids)
-        N, L, _ = x.shape
+        N = len(x)
         for i, layer in enumerate(self.bert.encoder.layer):
             n = prompts[i].shape[1] if i < len(prompts) else 0
             if n:
@@ -69,3 +76,20 @@ class SentenceTower(nn.Module):
         """Joint features [N, d] of N sentences."""
         features: Tensor = self.project(self.sentences(sentences, prompts))
         return features
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The library's progress bar and load report off, then as they were: a part that is not used is no news."""
+    from transformers.utils import logging as library
+
+    logging: Any = library
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

@@ -46,15 +46,18 @@ class Mtcnn:
     Pyramid and crops are made on the CPU, the networks run on `device`.
     """
 
-    def __init__(
-        self, *, min_face: float = 40, device: str = "cpu", thresholds: Thresholds | None = None
-    ) -> None:
+    def __init__(self, *, min_face: float = 40, device: str = "cpu", thresholds: Thresholds | None = None) -> None:
         if not min_face >= _WINDOW:
             raise UsageError(f"the smallest face that can be looked for is {_WINDOW} pixels, got min_face={min_face}")
         self._min_face = min_face
         self._thresholds = thresholds or Thresholds()
-        self._device = torch.device(device)
-        self._nets = cascade().to(self._device)
+        nets = cascade()
+        try:
+            self._device = torch.device(device)
+            self._nets = nets.to(self._device)
+        except (RuntimeError, AssertionError) as error:
+            said = str(error).splitlines()[0]
+            raise UsageError(f"cannot find faces on the device '{device}' ({said}); 'cpu' always works") from None
 
     @torch.inference_mode()
     def detect(self, images: Sequence[np.ndarray]) -> list[list[Face]]:

@@ -21,7 +21,8 @@ from mimica.errors import UsageError
 from mimica.faces.appearance import Look, likeness, look, overview, surroundings
 from mimica.faces.boxes import overlap
 
-_NEVER = 1e6
+# What it costs to leave someone unfound. Were it far more, two poor pairings would win over one that is plainly right.
+_MISS = 1.5
 _DAMPING = 0.6
 _CUT = 0.6
 
@@ -151,7 +152,7 @@ class Tracker:
             return
         cost = _costs(expected, time, np.stack([face.box for face in faces]), looks)
         for m, i in zip(*linear_sum_assignment(cost), strict=True):
-            if cost[m, i] < _NEVER:
+            if cost[m, i] < _MISS:
                 yield expected[m], int(i)
 
     def _begin(self, time: float, face: Face, seen: Look, first: bool) -> _Person:
@@ -209,7 +210,7 @@ class Tracker:
 
 
 def _costs(people: Sequence[_Person], time: float, boxes: np.ndarray, looks: Sequence[Look]) -> np.ndarray:
-    """What each pairing costs [M, N]; `_NEVER` where it would take a jump, a swelling or another look."""
+    """What each pairing costs [M, N]; `_MISS` where it would take a jump, a swelling or another look."""
     expected = np.stack([person.expected(time) for person in people])
     gap = np.array([time - person.time for person in people])[:, None]
     size = np.maximum(_side(expected)[:, None], _side(boxes)[None])
@@ -221,7 +222,7 @@ def _costs(people: Sequence[_Person], time: float, boxes: np.ndarray, looks: Seq
     # A face that stays in its place may change its look (a hand, a shadow); one that moved may not.
     allowed = 0.25 + 0.35 * shared * np.exp(-gap)
     cost = 0.5 * away + 0.3 * (1 - shared) + 0.2 * growth + 2 * unlike
-    return np.asarray(np.where((away > 1) | (growth > 1) | (unlike > allowed), _NEVER, cost))
+    return np.asarray(np.where((away > 1) | (growth > 1) | (unlike > allowed), _MISS, cost))
 
 
 def _weights(faces: Sequence[Face]) -> list[float]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 import numpy as np
 
@@ -41,7 +42,8 @@ class Window:
 class Windows:
     """Collects views by person and gives each window once it is over.
 
-    Every view comes in at least one clip. A person who shows in less than a quarter of a window has
+    Every view in a window comes in at least one clip, unless frames came faster than they should: of
+    more than T, T are taken, evenly spread. A person who shows in less than a quarter of a window has
     no clip there if the window before or after has those views; `step` is how long one frame lasts.
     """
 
@@ -58,6 +60,8 @@ class Windows:
         if not self._frames:
             # After a gap in time there is nothing to tell of the windows that lie in it.
             self._next = max(self._next, self.grid.covering(time).start)
+        if time < self.open_since - _SAME:
+            return over  # between windows that do not touch
         self._frames.append((time, bool(people)))
         for person, view in people.items():
             self._views.setdefault(person, deque()).append(view)
@@ -98,11 +102,21 @@ class Windows:
         if clips:
             self._told = frames[-1][0]
             return Window(start=start, clips=tuple(clips))
-        empty = [time for time, seen in frames if not seen]
-        if not empty or empty[-1] <= self._told or (len(empty) < len(frames) and not last):
+        empty = self._absent(frames, lost)
+        if not empty:
             return None
         self._told = empty[-1]
         return Window(start=start, clips=(), absence=(max(start, empty[0]), min(end, empty[-1] + self.step)))
+
+    def _absent(self, frames: list[tuple[float, bool]], lost: float) -> list[float]:
+        """The times to tell an absence of, in a window without clips; `lost` is where the next window begins."""
+        empty = [time for time, seen in frames if not seen]
+        if len(empty) < len(frames):
+            # Whoever is seen is told of in the window before or the next: what neither of those has is left to tell.
+            untold = (frame for frame in frames if frame[0] > self._told)
+            empty = [time for time, seen in takewhile(lambda frame: not frame[1], untold)]
+            return empty if empty and empty[0] < lost else []
+        return empty if empty and empty[-1] > self._told else []
 
     def _clip(self, person: int, inside: list[View], end: float) -> Clip:
         T = self.grid.frames

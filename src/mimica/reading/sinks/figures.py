@@ -20,7 +20,7 @@ MOST_POINTS = 4000
 """Points of a curve at most; longer ones show means of neighbours."""
 
 _TOUCH = 2e-3
-_HEIGHT = 176
+_HEIGHT = 180
 _HATCH = {".": "rgba(30,34,40,0.55)", "/": "rgba(30,34,40,0.55)", "x": "rgba(128,136,146,0.7)"}
 _SHADES = {"unsure": (".", 0.7), "low_quality": ("/", 0.75)}
 
@@ -133,7 +133,8 @@ def _strip(points: Points, labels: tuple[str, ...], colours: Mapping[str, str]) 
     """What each window says, as one row of colours."""
     kinds = {**{label: colours[label] for label in labels}, **STATUS}
     places = {said: i for i, said in enumerate(kinds)}
-    edges, row = [_ms(float(points.starts[0]))], []
+    edges = [_ms(float(points.starts[0]))]
+    row: list[int | None] = []
     for start, end, said in zip(points.starts.tolist(), points.ends.tolist(), points.says, strict=True):
         if _ms(start) > edges[-1]:
             edges.append(_ms(start))
@@ -151,7 +152,8 @@ def _strip(points: Points, labels: tuple[str, ...], colours: Mapping[str, str]) 
 def _layout(until: float) -> dict[str, Any]:
     clock = "%-H:%M:%S" if until >= 3600 else "%-M:%S"
     return {
-        "height": _HEIGHT, "margin": {"l": 48, "r": 12, "t": 6, "b": 26}, "showlegend": False, "hovermode": "x unified",
+        "height": _HEIGHT, "margin": {"l": 48, "r": 12, "t": 10, "b": 26}, "showlegend": False,
+        "hovermode": "x unified",
         "xaxis": {
             "type": "date", "range": [0, _ms(max(until, 0.1))], "hoverformat": f"{clock}.%1f", "anchor": "y2",
             "tickformatstops": [

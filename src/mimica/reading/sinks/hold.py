@@ -119,7 +119,7 @@ def _box(seen: list[tuple[float, np.ndarray]], time: float, gap: float, hold: bo
     earlier = seen[after - 1] if after else None
     if earlier is not None and later is not None and later[0] - earlier[0] < gap:
         share = (time - earlier[0]) / (later[0] - earlier[0])
-        return earlier[1] + share * (later[1] - earlier[1])
+        return np.asarray(earlier[1] + share * (later[1] - earlier[1]))
     near = [s for s in (earlier, later) if s is not None and abs(s[0] - time) < gap]
     return min(near, key=lambda s: abs(s[0] - time))[1] if hold and near else None
 

@@ -36,7 +36,7 @@ class HtmlSink(FileSink):
         self._gaps: list[tuple[float, float]] = []
         self._counts: Counter[str] = Counter()
         self._thumbnails = Thumbnails(blur_faces=self.options.blur_faces)
-        self._until = self.opened.duration or 0.0
+        self._until = 0.0
 
     def _seen(self, event: Seen) -> None:
         self._until = max(self._until, event.frame.time)
@@ -55,8 +55,7 @@ class HtmlSink(FileSink):
         self._thumbnails.settle(event.time)
 
     def _ended(self, event: Closed) -> None:
-        if not event.finished:
-            self._until = max(event.last_time, 0.0) or self._until
+        self._until = max(self._until, event.last_time, (self.opened.duration or 0.0) if event.finished else 0.0)
 
     def _finish(self) -> None:
         self.part.write_text(page.render(self._contents()), encoding="utf-8")

@@ -24,7 +24,7 @@ from mimica.reading.sinks.thumbnails import SIDE, Thumbnail
 
 _DOT = '<span class="dot">·</span>'
 _MEANS = {
-    "ok": "read with confidence",
+    "ok": "a face was seen well and a class reached the threshold",
     "unsure": "a face was seen, but no class reached the threshold",
     "no_face": "no face was seen",
     "low_quality": "the face was too small, blurred or turned away",
@@ -79,7 +79,7 @@ def render(contents: Contents) -> str:
         persons="".join(_section(person, contents) for person in contents.persons),
         left_out=_left_out(contents),
         model=_definitions(contents.opened.model) or "<p>The model says nothing of itself.</p>",
-        settings=_definitions(contents.opened.settings) or "<p>None were given.</p>",
+        settings=_definitions({"source": contents.opened.source, **contents.opened.settings, **_frames(contents)}),
         notice=escape(NOTICE),
         figures=json.dumps(figures, separators=(",", ":")).replace("<", "\\u003c"),
         plotly=get_plotlyjs() if contents.persons else "",
@@ -103,11 +103,9 @@ def clock(seconds: float, decimals: int = 0) -> str:
 
 def _facts(contents: Contents) -> str:
     about = contents.opened
-    name = escape(about.source)
+    facts = []
     if contents.link is not None:
-        href = contents.link if "://" in contents.link else quote(contents.link)
-        name = f'<a href="{escape(href)}">{name}</a>'
-    facts = [name]
+        facts.append(f'<a href="{escape(_href(contents.link))}">open the source</a>')
     if not contents.still and contents.until:
         facts.append(clock(contents.until))
     facts.append(f"{about.width} × {about.height}")
@@ -117,6 +115,10 @@ def _facts(contents: Contents) -> str:
     facts.append(f"{shown + hidden} {'person' if shown + hidden == 1 else 'people'}")
     facts.append(f"read on {contents.written:%d %B %Y} with Mimica {escape(contents.version)}")
     return f" {_DOT} ".join(facts)
+
+
+def _href(link: str) -> str:
+    return link if link.startswith(("http://", "https://", "file://")) else quote(link)
 
 
 def _banner(contents: Contents) -> str:
@@ -130,9 +132,8 @@ def _banner(contents: Contents) -> str:
 def _player(contents: Contents) -> str:
     if not contents.plays or contents.still or contents.link is None:
         return ""
-    href = contents.link if "://" in contents.link else quote(contents.link)
     return (
-        f'<video id="player" controls preload="metadata" src="{escape(href)}"></video>'
+        f'<video id="player" controls preload="metadata" src="{escape(_href(contents.link))}"></video>'
         '<p class="hint">Click into a timeline to go to that moment.</p>'
     )
 
@@ -156,9 +157,14 @@ def _table(contents: Contents) -> str:
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="Summary table"><table><thead><tr>'
         f'<th scope="col">person</th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
-        '<p class="hint">Shares of classes and the mean confidence are of the time that was read with confidence; '
+        '<p class="hint">Shares of classes and the mean confidence are of the time with status <i>ok</i>; '
         f"<i>unsure</i> and <i>low quality</i> are shares of the time seen.{_hidden(contents)}</p>"
     )
+
+
+def _frames(contents: Contents) -> dict[str, object]:
+    closed = contents.closed
+    return {} if closed is None or contents.still else {"frames decoded": closed.frames, "frames read": closed.read}
 
 
 def _photo_table(contents: Contents) -> str:
@@ -200,7 +206,7 @@ def _hidden(contents: Contents) -> str:
     many, longest = len(contents.hidden), max(contents.hidden)
     people = "1 more person" if many == 1 else f"{many} more people"
     seen = "" if contents.still else f", each seen for {clock(longest, 1)} or less"
-    return f" {people}{seen}, {'is' if many == 1 else 'are'} not shown here; the tables hold everyone."
+    return f" {people}{seen}, {'is' if many == 1 else 'are'} not shown here; the CSV and Parquet tables hold everyone."
 
 
 def _legend(contents: Contents) -> str:
@@ -217,7 +223,7 @@ def _legend(contents: Contents) -> str:
 def _section(p: Person, contents: Contents) -> str:
     s = p.summary
     top = max(s.shares, key=lambda label: s.shares[label]) if s.confidence is not None else None
-    spoken = f"mostly {contents.names[top]}" if top else "nothing was read with confidence"
+    spoken = f"mostly {contents.names[top]}" if top else "no clear expression"
     what = "Probability of each class" if contents.still else "Probability of each class over time"
     facts = "" if contents.still else f'<span class="sub">seen for {clock(s.seen, 1)}, {escape(spoken)}</span>'
     thumbs = "".join(_thumbnail(t, p.person, contents) for t in p.thumbnails)
@@ -251,12 +257,9 @@ def _left_out(contents: Contents) -> str:
         for s in STATUSES
     )
     notes = "".join(f"<li>{escape(note)}</li>" for note in (contents.closed.notes if contents.closed else ()))
-    frames = ""
-    if (closed := contents.closed) is not None and not contents.still:
-        frames = f'<p class="hint">{closed.frames} frames were decoded, {closed.read} of them read.</p>'
     return (
         '<table><thead><tr><th scope="col">status</th><th scope="col">readings</th><th scope="col">share</th>'
-        f'<th scope="col" class="words">meaning</th></tr></thead><tbody>{rows}</tbody></table>{frames}'
+        f'<th scope="col" class="words">meaning</th></tr></thead><tbody>{rows}</tbody></table>'
         + (f'<ul class="notes">{notes}</ul>' if notes else "")
     )
 

@@ -1,7 +1,8 @@
 """The colours of classes and persons, the same in the video and on the page.
 
 Class colours are those of Okabe and Ito (2008), chosen to be told apart in every kind of colour
-vision; `neutral` is a grey. Person colours are the bright scheme of Paul Tol (2021).
+vision; `neutral` is a dark grey, far from the pink even where red and green look alike. Person
+colours are the bright scheme of Paul Tol (2021).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable
 CLASSES = {
     "happiness": "#e69f00",
     "sadness": "#0072b2",
-    "neutral": "#8492a3",
+    "neutral": "#5e646a",
     "anger": "#d55e00",
     "surprise": "#56b4e9",
     "disgust": "#009e73",

@@ -41,7 +41,7 @@ class Points:
     @property
     def lengths(self) -> np.ndarray:
         """Seconds that each stands for."""
-        return self.ends - self.starts
+        return np.asarray(self.ends - self.starts)
 
 
 class Series:

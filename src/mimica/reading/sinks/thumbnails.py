@@ -75,21 +75,15 @@ class Thumbnails:
         return sorted((sure or best[:1])[:most], key=lambda thumb: thumb.time)
 
     def _cut(self, image: np.ndarray, box: Sequence[float] | np.ndarray) -> bytes:
-        x0, y0, x1, y1 = (float(v) for v in box)
-        half = max(x1 - x0, y1 - y0) * (1 + 2 * _AROUND) / 2
-        x, y = (x0 + x1) / 2, (y0 + y1) / 2
-        area = [round(v) for v in (x - half, y - half, x + half, y + half)]
         height, width = image.shape[:2]
-        left, top = min(max(area[0], 0), width - 1), min(max(area[1], 0), height - 1)
-        right, bottom = max(left + 1, min(area[2], width)), max(top + 1, min(area[3], height))
-        crop = Image.fromarray(np.ascontiguousarray(image[top:bottom, left:right]))
+        x0, y0, x1, y1 = (float(v) for v in box)
+        side = max(1, min(round(max(x1 - x0, y1 - y0) * (1 + 2 * _AROUND)), height, width))
+        left = min(max(round((x0 + x1 - side) / 2), 0), width - side)
+        top = min(max(round((y0 + y1 - side) / 2), 0), height - side)
+        crop = Image.fromarray(np.ascontiguousarray(image[top : top + side, left : left + side]))
         if self.blur_faces:
-            obscure(crop, (0, 0, *crop.size))
-        scale = SIDE / max(crop.size)
-        size = (max(1, round(crop.width * scale)), max(1, round(crop.height * scale)))
-        canvas = Image.new("RGB", (SIDE, SIDE), (128, 128, 128))
-        canvas.paste(crop.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0),
-                     ((SIDE - size[0]) // 2, (SIDE - size[1]) // 2))  # fmt: skip
+            obscure(crop, (0, 0, side, side))
+        small = crop.resize((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
         out = io.BytesIO()
-        canvas.save(out, "JPEG", quality=85)
+        small.save(out, "JPEG", quality=85)
         return out.getvalue()

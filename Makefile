@@ -1,0 +1,40 @@
+# Each target is the only command needed on a fresh machine: it makes .venv, installs, fetches, runs.
+.PHONY: install test lint bench demo clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+SAMPLES := sample-crying-to-laughing sample-single-face sample-face-noface sample-multi-face sample-astronaut
+
+install: .venv/.all
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+# The core alone is what `mimica predict` needs; tests and training need the rest.
+.venv/.core: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+.venv/.all: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[all,dev]"
+	@touch $@ .venv/.core
+
+test: .venv/.all
+	$(BIN)/mimica assets fetch mtcnn $(SAMPLES)
+	$(BIN)/python -m pytest -n auto --durations=5
+
+lint: .venv/.all
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/.all
+	$(BIN)/mimica assets fetch mtcnn sample-crying-to-laughing
+	$(BIN)/python benchmarks/predict.py --json benchmarks/results/predict.json
+
+demo: .venv/.core
+	$(BIN)/mimica assets fetch mtcnn sample-crying-to-laughing
+	$(BIN)/mimica predict asset:sample-crying-to-laughing --out demo --format csv parquet jsonl eaf vtt mp4 html
+
+clean:
+	rm -rf demo readings .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,108 @@
+"""Tiny towers and a tiny model on disk for every room's tests, and no network for any of them."""
+
+from __future__ import annotations
+
+import math
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny tensors: threads cost more than they save
+sys.path.insert(0, str(Path(__file__).parent))  # for `oracles`
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_network() -> Iterator[None]:
+    """Any test that reaches beyond this machine fails."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        host = address[0] if isinstance(address, tuple) else "localhost"
+        if host not in ("localhost", "127.0.0.1", "::1"):
+            pytest.fail(f"a test tried to reach {host}")
+        connect(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded)
+        yield
+
+
+@pytest.fixture(scope="session")
+def tiny_text_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as the asset `minilm` is one: a BERT of 2 layers and width 32 with random weights, and its tokenizer."""
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny-bert")
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ",", ":", "a", "face", "the", "and", "lips", "brows", "eyes"]
+    words += ["happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fear"]
+    words += [chr(c) for c in range(ord("b"), ord("z") + 1)] + [f"##{chr(c)}" for c in range(ord("a"), ord("z") + 1)]
+    vocabulary = folder / "vocab.txt"
+    vocabulary.write_text("\n".join(words))
+    BertTokenizerFast(str(vocabulary), model_max_length=128).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(words), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
+        max_position_embeddings=128, initializer_range=0.3,
+    )  # fmt: skip
+    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory, tiny_text_folder: Path) -> Path:
+    """The file of a compact encoder with random weights: 48 pixels, width 32, 3 layers, joint dimension 16."""
+    import torch
+
+    from mimica.encoders.compact import CompactConfig, CompactVision
+    from mimica.encoders.sentence import SentenceTower
+    from mimica.encoders.store import save_encoder
+    from mimica.labels import EXPRESSIONS
+
+    torch.manual_seed(1)
+    vision = CompactVision(CompactConfig(stem=(8, 8, 16), width=32, heads=2, layers=3, dim=16)).eval()
+    texts = [described[0] for described in EXPRESSIONS.descriptions]
+    with torch.no_grad():
+        # Random towers make nearly the same feature of everything: sharper attention, and texts without their mean.
+        for block in vision.blocks:
+            block.qkv.weight.mul_(4)
+        vision.stem[-1].weight.mul_(10)
+        common = SentenceTower(tiny_text_folder, dim=16).sentences(texts).mean(0)
+        common = common / common.norm()
+        project = torch.randn(16, 32) @ (torch.eye(32) - torch.outer(common, common))
+    path = tmp_path_factory.mktemp("tiny-encoder") / "compact-tiny.safetensors"
+    save_encoder(path, vision, project, {"log_scale": math.log(10.0)})
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, tiny_text_folder: Path) -> Path:
+    """The file of a DuSE over the tiny towers that was never trained: it reads all seven expressions at random."""
+    import torch
+
+    from mimica.clips import ClipBatch
+    from mimica.encoders.sentence import SentenceTower
+    from mimica.encoders.store import load_encoder
+    from mimica.labels import EXPRESSIONS
+    from mimica.recognition.duse.checkpoint import save_duse
+    from mimica.recognition.duse.model import Duse, DuseConfig
+
+    vision, project, facts = load_encoder(tiny_encoder)
+    text = SentenceTower(tiny_text_folder, dim=vision.dim)
+    torch.manual_seed(2)
+    with torch.no_grad():
+        text.project.weight.copy_(project)
+    duse = Duse(vision, text, EXPRESSIONS, DuseConfig(depth="deep"), log_scale=facts["log_scale"])
+    pictures = torch.nn.functional.interpolate(torch.rand(64, 3, 6, 6), size=48, mode="bilinear")[:, None]
+    batch = ClipBatch(face=vision.normalise(pictures), valid=torch.ones(64, 1, dtype=torch.bool))
+    with torch.no_grad():  # so that no class has all pictures
+        duse.aggregator.out.bias.copy_(-duse.frame_features(batch).mean((0, 1)))
+    path = tmp_path_factory.mktemp("tiny-model") / "duse-tiny.safetensors"
+    card = {"temperature": 1.0, "unsure_below": 0.3, "calibrated_on": None, "metrics": {}, "date": "2026-01-01"}
+    save_duse(path, duse, encoder=tiny_encoder, facts={"frames": 16, "data": {"origin": "none"}, **card})
+    return path
