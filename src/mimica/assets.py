@@ -203,7 +203,7 @@ def fetch(name: str, *, source: str | None = None) -> Path:
             with _opened(tried, tuple(asset.files)) as came:
                 _keep(asset, came)
             return folder(asset)
-        except AssetError as error:
+        except (AssetError, MissingExtra) as error:
             said.append(f"{tried}: {error}")
     raise AssetError(f"could not fetch the asset '{name}': {'; '.join(said)}")
 

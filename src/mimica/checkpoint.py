@@ -28,8 +28,11 @@ def save(path: Path, tensors: Mapping[str, torch.Tensor], facts: Mapping[str, An
     path.parent.mkdir(parents=True, exist_ok=True)
     data = to_bytes({name: t.detach().cpu().contiguous() for name, t in tensors.items()})
     record = {"format": FORMAT, "sha256": hashlib.sha256(data).hexdigest(), **facts}
-    _replace(path, data)
-    _replace(path.with_suffix(".json"), (json.dumps(record, indent=2, default=str) + "\n").encode())
+    told = (json.dumps(record, indent=2, default=str) + "\n").encode()
+    # Both are on the disk before either is moved, so that only the moment between two renames can part them.
+    parts = [(_part(place, what), place) for place, what in ((path, data), (path.with_suffix(".json"), told))]
+    for part, place in parts:
+        part.replace(place)
 
 
 def load(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -44,7 +47,8 @@ def load(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     try:
         data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() != facts.get("sha256"):
-            raise CheckpointError(f"{path} is not the file that {path.with_suffix('.json').name} describes; copy both again")
+            sidecar = path.with_suffix(".json").name
+            raise CheckpointError(f"{path} is not the file that {sidecar} describes; copy both again")
         return from_bytes(data), facts
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"cannot read the weights {path}: {error}") from None
@@ -54,9 +58,11 @@ def read_facts(path: Path) -> dict[str, Any]:
     """What the `.json` beside a checkpoint says, without reading its tensors."""
     sidecar = path.with_suffix(".json")
     try:
-        facts: dict[str, Any] = json.loads(sidecar.read_text())
+        facts = json.loads(sidecar.read_text())
     except (OSError, ValueError) as error:
         raise CheckpointError(f"cannot read {sidecar}: {error}") from None
+    if not isinstance(facts, dict):
+        raise CheckpointError(f"{sidecar} holds no facts of a checkpoint")
     if facts.get("format") != FORMAT:
         raise CheckpointError(f"{sidecar} has format {facts.get('format')!r}; this version reads format {FORMAT}")
     return facts
@@ -78,10 +84,10 @@ def fill(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], where: st
     module.load_state_dict({k: v.to(wanted[k].dtype) for k, v in tensors.items()})
 
 
-def _replace(path: Path, data: bytes) -> None:
+def _part(path: Path, data: bytes) -> Path:
     part = path.with_name(path.name + ".part")
     with part.open("wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    part.replace(path)
+    return part

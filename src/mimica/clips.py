@@ -136,12 +136,26 @@ class Column:
 
 READING_COLUMNS: tuple[Column, ...] = (
     Column(name="source", type="text", meaning="the file, folder or camera that was read"),
-    Column(name="person", type="integer", meaning="who, numbered from 0 within a source; empty where no face was seen", required=False),
+    Column(
+        name="person",
+        type="integer",
+        meaning="who, numbered from 0 within a source; empty where no face was seen",
+        required=False,
+    ),
     Column(name="start", type="number", meaning="start of the window in seconds of the source's own clock"),
     Column(name="end", type="number", meaning="end of the window in seconds"),
-    Column(name="label", type="text", meaning="class of apparent expression shown most; empty where no face was seen", required=False),
+    Column(
+        name="label",
+        type="text",
+        meaning="class of apparent expression shown most; empty where no face was seen",
+        required=False,
+    ),
     Column(name="confidence", type="number", meaning="calibrated probability of the label, 0 to 1", required=False),
-    Column(name="status", type="text", meaning="ok, unsure (below the threshold), no_face, low_quality (small, blurred or turned)"),
+    Column(
+        name="status",
+        type="text",
+        meaning="ok, unsure (below the threshold), no_face, low_quality (small, blurred or turned)",
+    ),
 )
 """The fixed columns of a reading; `reading_columns` adds one a class."""
 
@@ -157,7 +171,9 @@ def reading_columns(labels: tuple[str, ...], views: tuple[str, ...] = ()) -> tup
         for label in labels
     )
     extra = tuple(
-        Column(name=f"{view}_{label}", type="number", meaning=f"probability of {label} by the view {view}", required=False)
+        Column(
+            name=f"{view}_{label}", type="number", meaning=f"probability of {label} by the view {view}", required=False
+        )
         for view in views
         for label in labels
     )

@@ -27,18 +27,23 @@ class LabelSpace:
     aliases: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if len(set(self.names)) != len(self.names) or len(self.names) < 2:
+        if len({name.lower() for name in self.names}) != len(self.names) or len(self.names) < 2:
             raise UsageError(f"label space '{self.name}' needs two or more distinct class names, got {self.names}")
         if len(self.descriptions) != len(self.names) or not all(self.descriptions):
             raise UsageError(f"label space '{self.name}' needs at least one description for each of {self.names}")
+        if self.polarity and len(self.polarity) != len(self.names):
+            raise UsageError(f"label space '{self.name}' has {len(self.polarity)} polarities for {self.names}")
+        for name in self.aliases.values():
+            if name not in self.names:
+                raise unknown("label", name, self.names)
 
     def __len__(self) -> int:
         return len(self.names)
 
     @cached_property
     def _index(self) -> dict[str, int]:
-        index = {name: i for i, name in enumerate(self.names)}
-        return index | {alias: index[name] for alias, name in self.aliases.items()}
+        index = {name.lower(): i for i, name in enumerate(self.names)}
+        return index | {alias.lower(): index[name.lower()] for alias, name in self.aliases.items()}
 
     def index(self, label: str) -> int:
         """The place of a class, by its name or one of its aliases, in any case.
@@ -57,13 +62,21 @@ EXPRESSIONS = LabelSpace(
     names=("happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fear"),
     polarity=(1, -1, 0, -1, 0, -1, -1),
     aliases={
-        "happy": "happiness", "joy": "happiness", "hap": "happiness",
+        "happy": "happiness",
+        "joy": "happiness",
+        "hap": "happiness",
         "sad": "sadness",
-        "neu": "neutral", "calm": "neutral",
-        "angry": "anger", "ang": "anger",
-        "surprised": "surprise", "sur": "surprise",
-        "disgusted": "disgust", "dis": "disgust",
-        "fearful": "fear", "afraid": "fear", "fea": "fear",
+        "neu": "neutral",
+        "calm": "neutral",
+        "angry": "anger",
+        "ang": "anger",
+        "surprised": "surprise",
+        "sur": "surprise",
+        "disgusted": "disgust",
+        "dis": "disgust",
+        "fearful": "fear",
+        "afraid": "fear",
+        "fea": "fear",
     },
     descriptions=(
         (

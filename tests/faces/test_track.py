@@ -176,10 +176,10 @@ def test_how_far_someone_can_have_moved_depends_on_time_not_on_frames():
 
 def test_one_pairing_that_is_plainly_right_wins_over_two_that_are_barely_possible():
     tracker = Tracker()
-    stay(tracker, {1: face(100), 2: face(128)}, 0, 1)
-    # The second person leaves, a stranger comes on the first one's other side.
-    got = tracker.update(frame(1.0, {1: face(100)}), [face(100), face(72)])
-    assert {n: found.box[0] for n, found in got.items()} == {0: 100}
+    stripes = np.repeat(texture(1, H, 10)[:, :1], W, axis=1)  # everyone looks the same
+    for time, left_edges in ((0.0, (67, 100)), (0.125, (67, 100)), (0.25, (100, 133))):
+        got = tracker.update(Frame(image=stripes, time=time, index=0), [face(x) for x in left_edges])
+    assert {number: found.box[0] for number, found in got.items()} == {1: 100}
 
 
 def test_someone_half_hidden_does_not_become_someone_new():

@@ -167,7 +167,7 @@ def test_no_more_is_held_than_a_window(seen: Shown) -> None:
 @some
 @given(shown(gap=1.0))
 def test_it_is_what_a_look_at_everything_at_once_would_tell(seen: Shown) -> None:
-    """The rule, with all views at hand: window by window, a clip if it would lose a view or has a quarter of a window."""
+    """The rule with all views at hand: in each window a clip if it would lose a view or has a quarter of a window."""
     grid, expected = seen.grid, []
     fresh = {(person, n) for n, people in enumerate(seen.people) for person in people}
     final = max(grid.covering(seen.times[-1]))

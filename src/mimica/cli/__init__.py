@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any, Union
 
 DONE, FAILED, USAGE = 0, 1, 2
 """Exit codes: all went well; something failed; the command was not understood."""
@@ -25,9 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     verbs = (Predict, Evaluate, Models, Assets, Pretrain, Train, Doctor)
     named = tuple(Annotated[verb, tyro.conf.subcommand(verb.__name__.lower())] for verb in verbs)
-    union = named[0]
-    for verb in named[1:]:
-        union = union | verb  # type: ignore[assignment]
+    union: Any = Union[named]  # noqa: UP007 - the members are only known here
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given == ["--version"]:
         from mimica import __version__
@@ -36,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return DONE
     try:
         chosen = tyro.cli(
-            union,  # type: ignore[arg-type]
+            union,
             prog="mimica",
             description="Reads apparent facial expression in video. What it shows is not what someone feels.",
             args=given,

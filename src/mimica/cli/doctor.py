@@ -13,7 +13,9 @@ class Doctor:
 
     def run(self) -> int:
         """Print a line a finding; 1 if the main job would not work."""
-        problems = [problem for check in (_versions, _devices, _codecs, _extras, _assets, _models) for problem in check()]
+        problems = [
+            problem for check in (_versions, _devices, _codecs, _extras, _assets, _models) for problem in check()
+        ]
         for problem in problems:
             print(f"problem: {problem}")
         print("ready to read" if not problems else f"{len(problems)} to mend")

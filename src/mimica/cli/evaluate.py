@@ -42,7 +42,11 @@ class Evaluate:
         reader = Reader(recogniser, self.settings)
         console = Console()
         steps = iter(track(range(len(found)), console=console, description="reading", disable=not console.is_terminal))
-        result = evaluate(reader, found, progress=lambda done: next(steps, None) and None)
+
+        def progress(done: int) -> None:
+            next(steps, None)
+
+        result = evaluate(reader, found, progress=progress)
         _print(result, console)
         if self.json:
             facts = {**result.facts(), "data": self.data, "model": self.model, "settings": asdict(self.settings)}
@@ -57,7 +61,9 @@ def _print(result: Evaluation, console: object) -> None:
 
     assert isinstance(console, Console)
     for name, figure in (("WAR", result.war), ("UAR", result.uar)):
-        console.print(f"{name} {figure.value:.3f} (95 % interval {figure.low:.3f} to {figure.high:.3f})", highlight=False)
+        console.print(
+            f"{name} {figure.value:.3f} (95 % interval {figure.low:.3f} to {figure.high:.3f})", highlight=False
+        )
     console.print(f"ECE {result.ece:.3f}, {result.n} files, {len(result.unread)} not read", highlight=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("truth \\ read as")

@@ -29,6 +29,7 @@ class Epochs:
         self.progress.stop()
 
     def __call__(self, row: Mapping[str, float | int | str]) -> None:
+        """Show a row: of a step in the bar, of a whole epoch as a line."""
         epoch, steps = int(row["epoch"]), row.get("steps")
         if steps is None:  # the row of a whole epoch
             shown = "  ".join(f"{k} {v:.4g}" for k, v in row.items() if isinstance(v, float))

@@ -94,7 +94,7 @@ def load(spec: str, *, part: str = "train", size: int, frames: int = 1, space: L
 
 def load_held(spec: str, *, size: int, frames: int = 1, space: LabelSpace = EXPRESSIONS) -> ClipSet | None:
     """The part of the data that is kept for calibration, or None where the data has no such part."""
-    kind, path = parse(spec)
+    kind, _ = parse(spec)
     if kind == "table" and not any(item.part == "calibration" for item in items(spec, space=space)):
         return None
     return None if kind == "folder" else load(spec, part="calibration", size=size, frames=frames, space=space)

@@ -30,7 +30,9 @@ def load_fer2013(folder: Path, *, part: str, size: int, space: LabelSpace) -> Cl
     archive, split = folder / "fer2013_train.zip", folder / "fer2013_split.csv"
     for needed in (archive, split):
         if not needed.is_file():
-            raise InputError(f"{folder} holds no {needed.name}; fer2013:PATH names the folder of the archive and its split")
+            raise InputError(
+                f"{folder} holds no {needed.name}; fer2013:PATH names the folder of the archive and its split"
+            )
     with split.open(newline="") as file:
         names = [row["file"] for row in csv.DictReader(file) if row["part"] == part]
     frames = []

@@ -19,10 +19,10 @@ def folder_items(path: Path, space: LabelSpace) -> list[Item]:
         raise InputError(f"{path} is not a folder; folder:PATH names one that holds a folder a class")
     classes = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
     if not classes:
-        raise InputError(f"{path} holds no folders; folder:PATH names one that holds a folder a class: {', '.join(space.names)}")
-    found = [
-        Item(path=file, label=space.index(folder.name)) for folder in classes for file in _files(folder)
-    ]
+        raise InputError(
+            f"{path} holds no folders; folder:PATH names one that holds a folder a class: {', '.join(space.names)}"
+        )
+    found = [Item(path=file, label=space.index(folder.name)) for folder in classes for file in _files(folder)]
     if not found:
         raise InputError(f"the class folders in {path} hold no photo and no video")
     return found

@@ -58,7 +58,7 @@ class _Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu(self.norm1(self.conv1(x)))
         y = self.norm2(self.conv2(y))
-        short = F.avg_pool2d(x, self.stride) if self.stride > 1 else x
+        short = F.avg_pool2d(x, self.stride, ceil_mode=True) if self.stride > 1 else x
         return F.relu(y + self.skip_norm(self.skip(short)))
 
 
@@ -79,7 +79,8 @@ class _Layer(nn.Module):
         N, L, D = x.shape
         q, k, v = self.qkv(self.norm1(x)).view(N, L, 3, self.heads, D // self.heads).permute(2, 0, 3, 1, 4)
         x = x + self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(N, L, D))
-        return x + self.down(F.gelu(self.up(self.norm2(x))))
+        y: Tensor = x + self.down(F.gelu(self.up(self.norm2(x))))
+        return y
 
 
 class CompactVision(nn.Module):
@@ -88,6 +89,8 @@ class CompactVision(nn.Module):
     Colour is dropped and each picture is brought to zero mean and unit deviation inside the tower,
     because what it was trained on is grey and light in the wild is not ours to choose.
     """
+
+    luma: Tensor
 
     def __init__(self, config: CompactConfig | None = None) -> None:
         super().__init__()
@@ -108,8 +111,8 @@ class CompactVision(nn.Module):
         self.register_buffer("luma", torch.tensor(_LUMA).view(3, 1, 1), persistent=False)
 
     def normalise(self, pixels: Tensor) -> Tensor:
-        """Pictures [..., 3, S, S] in 0 to 1, each brought to zero mean and unit deviation of its greys, on 3 channels."""
-        grey = (pixels * self.luma).sum(-3, keepdim=True)
+        """Pictures [..., 3, S, S] in 0 to 1 as their greys, each of zero mean and unit deviation, on 3 channels."""
+        grey = (pixels * self.luma.to(pixels)).sum(-3, keepdim=True)
         deviation, mean = torch.std_mean(grey, dim=(-2, -1), keepdim=True)
         return ((grey - mean) / (deviation + 0.02)).expand_as(pixels)
 
@@ -133,4 +136,13 @@ class CompactVision(nn.Module):
             if i < len(prompts):
                 x = torch.cat([x, prompts[i].expand(len(x), -1, -1)], dim=1)
             x = block(x)[:, :kept]
-        return self.project(self.norm(x[:, 0]))
+        features: Tensor = self.project(self.norm(x[:, 0]))
+        return features
+
+
+def channels_last(vision: CompactVision) -> CompactVision:
+    """The same tower with its convolutions laid out as CPUs and tensor cores like them."""
+    for module in vision.modules():
+        if isinstance(module, nn.Conv2d):
+            module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)
+    return vision

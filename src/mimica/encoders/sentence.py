@@ -45,6 +45,7 @@ class SentenceTower(nn.Module):
         freeze(self.bert)
         self.width = self.bert.config.hidden_size
         self.layers = self.bert.config.num_hidden_layers
+        self.longest = min(self.tokenizer.model_max_length, self.bert.config.max_position_embeddings)
         self.dim = dim
         self.project = nn.Linear(self.width, dim, bias=False)
 
@@ -56,7 +57,7 @@ class SentenceTower(nn.Module):
 
     def sentences(self, texts: Sequence[str], prompts: Prompts = ()) -> Tensor:
         """Sentence features [N, D] before the projection, of unit length."""
-        batch = self.tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
+        batch = self.tokenizer(list(texts), padding=True, truncation=True, max_length=self.longest, return_tensors="pt")
         device = self.project.weight.device
         ids, mask = batch["input_ids"].to(device), batch["attention_mask"].to(device)
         x = self.bert.embeddings(input_ids=ids)

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from mimica import checkpoint
-from mimica.encoders.compact import CompactConfig, CompactVision
+from mimica.encoders.compact import CompactConfig, CompactVision, channels_last
 from mimica.errors import CheckpointError
 
 
@@ -19,7 +18,9 @@ def save_encoder(path: Path, vision: CompactVision, project: Tensor, facts: Mapp
     tensors = {f"vision.{name}": value for name, value in vision.state_dict().items()}
     tensors["project"] = project
     half = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
-    checkpoint.save(path, half, {"kind": "encoder", "architecture": "compact", "config": vision.config.facts(), **facts})
+    checkpoint.save(
+        path, half, {"kind": "encoder", "architecture": "compact", "config": vision.config.facts(), **facts}
+    )
 
 
 def load_encoder(path: Path) -> tuple[CompactVision, Tensor, dict[str, Any]]:
@@ -32,4 +33,4 @@ def load_encoder(path: Path) -> tuple[CompactVision, Tensor, dict[str, Any]]:
     if project is None:
         raise CheckpointError(f"{path} holds no text projection; it is not a whole encoder")
     checkpoint.fill(vision, {name.removeprefix("vision."): value for name, value in tensors.items()}, str(path))
-    return vision.to(memory_format=torch.channels_last), project.float(), facts
+    return channels_last(vision), project.float(), facts

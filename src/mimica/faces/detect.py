@@ -49,24 +49,24 @@ class WholeFrame:
         return [[Face(box=np.array([0.0, 0.0, image.shape[1], image.shape[0]]), score=1.0)] for image in images]
 
 
-def load_detector(name: str = "mtcnn", *, min_face: float = 40, device: str = "cpu") -> Detector:
+def load_detector(name: str = "mtcnn", *, min_face: float | None = None, device: str = "cpu") -> Detector:
     """The detector of that name: `mtcnn`, or `none` for `WholeFrame`.
 
-    `min_face` is the side in pixels of the smallest face looked for; time grows with its inverse
-    square. Raises UsageError for an unknown name, AssetError where its weights are not there.
+    `min_face` is the side in pixels of the smallest face looked for, None what suits the picture; time
+    grows with its inverse square. Raises UsageError for an unknown name, AssetError where its weights are not there.
     """
     if name not in DETECTORS:
         raise unknown("face detector", name, DETECTORS)
     return DETECTORS[name](min_face, device)
 
 
-def _mtcnn(min_face: float, device: str) -> Detector:
+def _mtcnn(min_face: float | None, device: str) -> Detector:
     from mimica.faces.mtcnn import Mtcnn
 
     return Mtcnn(min_face=min_face, device=device)
 
 
-DETECTORS: Mapping[str, Callable[[float, str], Detector]] = MappingProxyType(
+DETECTORS: Mapping[str, Callable[[float | None, str], Detector]] = MappingProxyType(
     {"mtcnn": _mtcnn, "none": lambda min_face, device: WholeFrame()}
 )
 """Every face detector by name: what makes it from the smallest face in pixels and the device."""

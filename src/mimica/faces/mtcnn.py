@@ -43,11 +43,15 @@ class Thresholds:
 class Mtcnn:
     """Finds faces of `min_face` pixels and more, from the asset `mtcnn`.
 
-    Pyramid and crops are made on the CPU, the networks run on `device`.
+    Where `min_face` is None it is a fifteenth of the picture's shorter side and at least 20: what can be
+    read in a picture of that size, at a cost that does not grow with it. Pyramid and crops are made on
+    the CPU, the networks run on `device`.
     """
 
-    def __init__(self, *, min_face: float = 40, device: str = "cpu", thresholds: Thresholds | None = None) -> None:
-        if not min_face >= _WINDOW:
+    def __init__(
+        self, *, min_face: float | None = None, device: str = "cpu", thresholds: Thresholds | None = None
+    ) -> None:
+        if min_face is not None and not min_face >= _WINDOW:
             raise UsageError(f"the smallest face that can be looked for is {_WINDOW} pixels, got min_face={min_face}")
         self._min_face = min_face
         self._thresholds = thresholds or Thresholds()
@@ -89,7 +93,8 @@ class Mtcnn:
     def _propose(self, images: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """P-Net on every level of the pyramid: picture indices [N] and square boxes [N, 4]."""
         pictures = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
-        levels = [self._level(pictures, rows, columns) for rows, columns in _sizes(pictures, self._min_face)]
+        smallest = self._min_face or max(20.0, min(pictures.shape[2:]) / 15)
+        levels = [self._level(pictures, rows, columns) for rows, columns in _sizes(pictures, smallest)]
         kept_which, kept_boxes = [], []
         for i in range(len(images)):
             boxes, scores = (np.concatenate(p) for p in zip(*_each(levels, i), strict=True)) if levels else _NOTHING

@@ -24,7 +24,9 @@ def confusion(truth: np.ndarray, guess: np.ndarray, classes: int) -> np.ndarray:
 def recalls(table: np.ndarray) -> np.ndarray:
     """The share of each class that was found [C], nan for a class with no sample."""
     number = table.sum(1)
-    return np.divide(np.diag(table), number, out=np.full(len(table), np.nan), where=number > 0)
+    shares = np.full(len(table), np.nan)
+    np.divide(np.diag(table), number, out=shares, where=number > 0)
+    return shares
 
 
 def war(table: np.ndarray) -> float:

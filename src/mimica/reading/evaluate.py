@@ -37,7 +37,7 @@ class Evaluation:
     unread: dict[str, str]
 
     def facts(self) -> dict[str, object]:
-        """The evaluation as JSON: `war`, `uar`, `per_class`, `confusion`, `ece`, `n`, with 95 % intervals beside them."""
+        """The evaluation as JSON: `war`, `uar`, `per_class`, `confusion`, `ece`, `n`; 95 % intervals beside them."""
         return {
             "n": self.n,
             "war": self.war.value,
@@ -94,4 +94,5 @@ def _share(reader: Reader, item: Item) -> np.ndarray:
     if not by_person:
         raise InputError(f"{item.path} shows no face")
     longest = max(by_person.values(), key=lambda told: sum(r.end - r.start for r in told) + 1e-9 * len(told))
-    return np.mean([[r.probabilities[name] for name in reader.recogniser.space.names] for r in longest], axis=0)
+    shares = np.array([[r.probabilities[name] for name in reader.recogniser.space.names] for r in longest])
+    return np.asarray(shares.mean(axis=0))

@@ -192,7 +192,12 @@ class Record:
     def __init__(self, job: Job, sha256: str) -> None:
         self.job = job
         self.path = None if job.out is None else job.out / RECORD
-        how = asdict(job.settings) | {"formats": job.formats, "blur": job.blur_faces, "model": sha256, "by": __version__}
+        how = asdict(job.settings) | {
+            "formats": job.formats,
+            "blur": job.blur_faces,
+            "model": sha256,
+            "by": __version__,
+        }
         self.how = hashlib.sha256(json.dumps(how, sort_keys=True).encode()).hexdigest()[:16]
         self.entries: dict[str, Any] = {}
         if self.path and self.path.is_file():
@@ -202,7 +207,7 @@ class Record:
                 raise InputError(f"{self.path} is damaged; delete it, and every source is read again") from None
 
     def done(self, source: str) -> Outcome | None:
-        """The outcome of a source that was read to its end in the same way, is unchanged, and whose outputs are there."""
+        """The outcome of an unchanged source that was read to its end in the same way, if its outputs are there."""
         entry = self.entries.get(str(Path(source).absolute()))
         if not entry or entry["how"] != self.how or entry["file"] != _identity(source):
             return None
@@ -235,7 +240,9 @@ def _identity(source: str) -> str:
     """Size and time of change of a file; a folder of pictures has those of all of them."""
     path = Path(source)
     files = sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
-    return hashlib.sha256(str([(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files]).encode()).hexdigest()[:16]
+    return hashlib.sha256(str([(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files]).encode()).hexdigest()[
+        :16
+    ]
 
 
 def check_formats(formats: Sequence[str]) -> None:

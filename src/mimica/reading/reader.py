@@ -72,7 +72,7 @@ class Reader:
             duration=info.duration,
             labels=self.recogniser.space.names,
             views=("raw",) if self.settings.smooth else (),
-            model={"name": self.recogniser.name, **self.recogniser.facts},
+            model=self.recogniser.card,
             settings=asdict(self.settings) | {"unsure_below": self.unsure_below, "window": self.grid.frames},
         )
 
@@ -226,6 +226,8 @@ class _Alone:
         return {0: faces[0]}
 
     def tracks(self) -> list[Track]:
+        if not self.rows:
+            return []
         times, boxes, quality = (np.array(column) for column in zip(*self.rows, strict=True))
         return [Track(person=0, times=times, boxes=boxes, quality=quality)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,8 +23,8 @@ class Settings:
     """Frames from the start of a window to the start of the next."""
     smooth: float = 0.0
     """Seconds over which a person's probabilities are averaged causally; 0 leaves them raw."""
-    min_face: float = 40.0
-    """Smallest side of a face in pixels that is looked for."""
+    min_face: float | None = None
+    """Smallest side in pixels of a face that is looked for; by default a fifteenth of the picture, at least 20."""
     unsure_below: float | None = None
     """Confidence below which a reading is unsure; the model's own fitted threshold where not given."""
     frame_rate: float = 25.0
@@ -33,9 +34,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name in ("fps", "window", "stride", "min_face", "frame_rate"):
-            if getattr(self, name) <= 0:
-                raise UsageError(f"{name} must be above 0, got {getattr(self, name)}")
-        if self.smooth < 0:
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise UsageError(f"{name} must be a number above 0, got {value}")
+        if not 0 <= self.smooth < math.inf:
             raise UsageError(f"smooth must be 0 or more seconds, got {self.smooth}")
         if self.unsure_below is not None and not 0 <= self.unsure_below <= 1:
             raise UsageError(f"unsure_below is a confidence from 0 to 1, got {self.unsure_below}")

@@ -17,6 +17,20 @@ from mimica.clips import Clip, ClipBatch
 from mimica.encoders.towers import VisionTower, pixels
 from mimica.labels import LabelSpace
 
+_CARD = (
+    "architecture",
+    "encoder",
+    "data",
+    "calibrated_on",
+    "metrics",
+    "held_out",
+    "limits",
+    "licence",
+    "date",
+    "sha256",
+)
+"""Which facts of a checkpoint stand on its card, in this order."""
+
 
 class Network(Protocol):
     """The part of a recogniser that has weights: a batch of clips in, logits [B, C] out, before calibration."""
@@ -50,6 +64,18 @@ class Recogniser:
     def size(self) -> int:
         """The side in pixels of the face view that it reads."""
         return self.network.vision.size
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """What a page says of the model: what it is, what it learned from, its figures, its terms."""
+        told = {key: self.facts[key] for key in _CARD if self.facts.get(key) not in (None, {}, "")}
+        return {
+            "name": self.name,
+            "classes": ", ".join(self.space.names),
+            **told,
+            "temperature": round(self.temperature, 3),
+            "unsure below": round(self.unsure_below, 3),
+        }
 
     def batch(self, clips: Sequence[Clip]) -> ClipBatch:
         """Clips as one batch, padded to the longest; faces uint8 [T, S, S, 3] become normalised floats."""

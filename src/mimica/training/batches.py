@@ -69,12 +69,14 @@ class Batches:
         lengths = np.where(u[:, 13] < 0.25, self.frames, 1 + np.floor(u[:, 14] * self.frames)).astype(int)
         valid = torch.arange(self.frames)[None] < torch.from_numpy(lengths)[:, None]
         labels = torch.from_numpy(self.clips.labels[chosen])
-        return {"face": faces.expand(-1, -1, 3, -1, -1), "valid": valid, "label": labels, "draw": torch.from_numpy(u[:, 15])}
+        draw = torch.from_numpy(u[:, 15])
+        return {"face": faces.expand(-1, -1, 3, -1, -1), "valid": valid, "label": labels, "draw": draw}
 
     def _frames(self, clip: np.ndarray) -> np.ndarray:
         """`frames` pictures of a clip, evenly spread; the last one repeated where it is shorter."""
         T = len(clip)
-        return clip[np.minimum(np.arange(self.frames) * max(1.0, T / self.frames), T - 1).astype(int)]
+        places = np.minimum(np.arange(self.frames) * max(1.0, T / self.frames), T - 1)
+        return np.asarray(clip[places.astype(int)])
 
 
 def _repeats(chosen: np.ndarray) -> np.ndarray:

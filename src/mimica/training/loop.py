@@ -66,7 +66,7 @@ class Learner(Protocol):
 def learned(module: nn.Module) -> dict[str, Tensor]:
     """What training changes: weights that take a gradient, and the running statistics of norms."""
     trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
-    moving = {}
+    moving: dict[str, Tensor] = {}
     for name, part in module.named_modules():
         if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.weight.requires_grad:
             moving |= {f"{name}.{key}": b for key, b in part.named_buffers() if key.startswith("running_")}
@@ -188,11 +188,15 @@ def _save(
     checkpoint.save(path, tensors, {"epochs": epochs, "loop": asdict(config)})
 
 
-def _restore(path: Path, module: nn.Module, optimizer: Any, average: dict[str, Tensor] | None, config: LoopConfig) -> int:
+def _restore(
+    path: Path, module: nn.Module, optimizer: Any, average: dict[str, Tensor] | None, config: LoopConfig
+) -> int:
     tensors, facts = checkpoint.load(path)
     if facts["loop"] != asdict(config):
         changed = sorted(k for k, v in asdict(config).items() if facts["loop"].get(k) != v)
-        raise CheckpointError(f"{path} was made with another {', '.join(changed)}; resume with the same or choose another --out")
+        raise CheckpointError(
+            f"{path} was made with another {', '.join(changed)}; resume with the same or choose another --out"
+        )
     _copy(learned(module), {name[8:]: t for name, t in tensors.items() if name.startswith("weights.")})
     if average is not None:
         _copy(average, {name[8:]: t for name, t in tensors.items() if name.startswith("average.")})
@@ -209,4 +213,5 @@ def _log(path: Path, row: Mapping[str, Any]) -> None:
     """Append a row, after dropping what a killed run logged but did not save."""
     kept = path.read_text().splitlines() if path.exists() else []
     kept = [line for line in kept if json.loads(line)["epoch"] < row["epoch"]]
-    path.write_text("\n".join([*kept, json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()})]) + "\n")
+    told = {key: round(value, 5) if isinstance(value, float) else value for key, value in row.items()}
+    path.write_text("\n".join([*kept, json.dumps(told)]) + "\n")

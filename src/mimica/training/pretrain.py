@@ -23,8 +23,17 @@ from mimica.training.loop import Batch
 class FaceLanguage(nn.Module):
     """A vision tower and a text projection, learned together against frozen caption features [K, D]."""
 
+    captions: Tensor
+    right: Tensor
+
     def __init__(
-        self, vision: CompactVision, captions: Tensor, classes: Sequence[int], *, smoothing: float = 0.1, mixup: float = 0.5
+        self,
+        vision: CompactVision,
+        captions: Tensor,
+        classes: Sequence[int],
+        *,
+        smoothing: float = 0.1,
+        mixup: float = 0.5,
     ) -> None:
         super().__init__()
         self.vision = vision

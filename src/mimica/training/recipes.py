@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mimica.data.augment import Augmentation
 from mimica.encoders.compact import CompactConfig
@@ -68,7 +68,7 @@ def duse_compact() -> Training:
 Recipe = TypeVar("Recipe", Pretraining, Training)
 
 
-def with_loop(recipe: Recipe, **changes: object) -> Recipe:
+def with_loop(recipe: Recipe, **changes: Any) -> Recipe:
     """The same recipe with some settings of its loop changed; those that are None stay."""
     return replace(recipe, loop=replace(recipe.loop, **{k: v for k, v in changes.items() if v is not None}))
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from mimica import __version__, checkpoint
 from mimica.clips import Clip, ClipBatch
 from mimica.data.clipset import ClipSet
-from mimica.encoders.compact import CompactVision
+from mimica.encoders.compact import CompactVision, channels_last
 from mimica.encoders.sentence import SentenceTower
 from mimica.encoders.store import load_encoder, save_encoder
 from mimica.encoders.towers import VisionTower
@@ -54,7 +54,7 @@ def pretrain(
     learner = FaceLanguage(
         CompactVision(recipe.encoder), features, classes, smoothing=recipe.smoothing, mixup=recipe.mixup
     )
-    learner.vision.to(memory_format=torch.channels_last)
+    channels_last(learner.vision)
     data = Batches(
         clips, batch=recipe.loop.batch, balance=recipe.balance, seed=recipe.loop.seed, augmentation=recipe.augmentation
     )
@@ -64,7 +64,8 @@ def pretrain(
 
     train(learner, data, recipe.loop, out=out, resume=resume, validate=validate, report=report)
     path = out / "compact.safetensors"
-    facts = _facts(recipe, clips) | {"log_scale": float(learner.log_scale.detach()), "metrics": dict(validate(learner.eval()))}
+    figures = dict(validate(learner.eval()))
+    facts = _facts(recipe, clips) | {"log_scale": float(learner.log_scale.detach()), "metrics": figures}
     save_encoder(path, learner.vision, learner.project.weight, facts)
     return path
 

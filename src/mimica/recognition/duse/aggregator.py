@@ -28,7 +28,9 @@ class Aggregator(nn.Module):
     of the semantic attention, learned from there.
     """
 
-    def __init__(self, *, dim: int, heads: int = 4, attention_heads: int = 8, beta: float = 0.7, scale: float = 10.0) -> None:
+    def __init__(
+        self, *, dim: int, heads: int = 4, attention_heads: int = 8, beta: float = 0.7, scale: float = 10.0
+    ) -> None:
         super().__init__()
         self.heads, self.attention_heads, self.beta = heads, attention_heads, beta
         self.norm = nn.LayerNorm(dim)
@@ -61,7 +63,8 @@ class Aggregator(nn.Module):
         return Aggregated(feature=feature, frames=weights, classes=classes)
 
     def _mapped(self, x: Tensor) -> Tensor:
-        return self.maps(x).unflatten(-1, (self.heads, -1))
+        mapped: Tensor = self.maps(x)
+        return mapped.unflatten(-1, (self.heads, -1))
 
     def _over_time(self, frames: Tensor, valid: Tensor) -> Tensor:
         B, T, d = frames.shape

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-
 from mimica import checkpoint
 from mimica.encoders.store import load_encoder
 from mimica.errors import CheckpointError
@@ -61,6 +60,8 @@ def _encoder(named: str, sha256: str, asked_by: Path) -> Path:
     for place in (SHIPPED / f"{named}.safetensors", Path(named), asked_by.parent / Path(named).name):
         if place.is_file() and place.suffix == ".safetensors":
             if checkpoint.read_facts(place)["sha256"] != sha256:
-                raise CheckpointError(f"{asked_by} was trained on another encoder than {place}; train it again on this one")
+                raise CheckpointError(
+                    f"{asked_by} was trained on another encoder than {place}; train it again on this one"
+                )
             return place
     raise CheckpointError(f"{asked_by} needs the encoder {named}, which is not there; copy it beside {asked_by.name}")

@@ -48,6 +48,8 @@ class Duse(nn.Module):
     do without one.
     """
 
+    log_scale: Tensor
+
     def __init__(
         self,
         vision: VisionTower,
@@ -98,8 +100,9 @@ class Duse(nn.Module):
     def class_features(self) -> Tensor:
         """F_T [C, d]: each class's name and description through the text tower and its prompts (eqs. 2, 3)."""
         if self.constants is not None:
-            return self.constants["class_features"]
-        assert self.text is not None and self.prompts is not None
+            return torch.as_tensor(self.constants["class_features"])
+        assert self.text is not None
+        assert self.prompts is not None
         texts = [described[0] for described in self.space.descriptions]
         return self.text(texts, self.prompts.text_prompts())
 
@@ -118,14 +121,17 @@ class Duse(nn.Module):
 
     def aggregate(self, batch: ClipBatch, class_features: Tensor) -> Aggregated:
         """What the aggregator makes of a batch, with the weights it gave to frames and classes."""
-        return self.aggregator(self.frame_features(batch), batch.valid, self.aggregator.class_maps(class_features))
+        maps = self.aggregator.class_maps(class_features)
+        aggregated: Aggregated = self.aggregator(self.frame_features(batch), batch.valid, maps)
+        return aggregated
 
     def forward(self, batch: ClipBatch) -> Tensor:
         """Logits [B, C]: exp(scale) times the cosine of V_g and each class text (eq. 1), in fp32."""
         classes = self.class_features()
         feature = self.aggregate(batch, classes).feature
         cosine = F.normalize(feature.float(), dim=-1) @ F.normalize(classes.float(), dim=-1).T
-        return self.log_scale.exp() * cosine
+        logits: Tensor = self.log_scale.exp() * cosine
+        return logits
 
     def freeze(self) -> Duse:
         """The same recogniser with prompts and class texts folded into constants and no text tower."""
@@ -142,8 +148,9 @@ class Duse(nn.Module):
         return self
 
     def learned(self) -> dict[str, Tensor]:
-        """What a checkpoint of DuSE holds: prompts, coupling and aggregator, or constants and aggregator when frozen."""
-        return {name: t for name, t in self.state_dict().items() if name.startswith(("prompts.", "aggregator.", "constants."))}
+        """What a checkpoint holds: prompts, coupling and aggregator, or constants and aggregator when frozen."""
+        parts = ("prompts.", "aggregator.", "constants.")
+        return {name: t for name, t in self.state_dict().items() if name.startswith(parts)}
 
 
 def _constants(**tensors: Tensor) -> nn.ParameterDict:

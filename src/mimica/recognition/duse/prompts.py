@@ -57,7 +57,9 @@ class PromptCluster(nn.Module):
     biases the prompts of a layer would start almost equal to each other.
     """
 
-    def __init__(self, *, layers: int, tokens: int, text_width: int, vision_width: int, time_scale: float = 0.02) -> None:
+    def __init__(
+        self, *, layers: int, tokens: int, text_width: int, vision_width: int, time_scale: float = 0.02
+    ) -> None:
         super().__init__()
         self.text = nn.Parameter(torch.randn(layers, tokens, text_width) * 0.02)
         self.couple = nn.Sequential(nn.Linear(text_width, text_width), nn.ReLU(), nn.Linear(text_width, vision_width))

@@ -1,0 +1,33 @@
+"""Figures of a classifier said slowly: sample by sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def war(truth: Sequence[int], guess: Sequence[int]) -> float:
+    return sum(t == g for t, g in zip(truth, guess, strict=True)) / len(truth)
+
+
+def uar(truth: Sequence[int], guess: Sequence[int]) -> float:
+    """The mean of the recalls of the classes that occur."""
+    recalls = []
+    for c in sorted(set(truth)):
+        of_class = [g for t, g in zip(truth, guess, strict=True) if t == c]
+        recalls.append(sum(g == c for g in of_class) / len(of_class))
+    return sum(recalls) / len(recalls)
+
+
+def ece(confidence: Sequence[float], right: Sequence[bool], bins: int) -> float:
+    """The gap between confidence and accuracy in each bin, weighted by the samples in it."""
+    total = 0.0
+    for b in range(bins):
+        inside = [
+            (p, r) for p, r in zip(confidence, right, strict=True)
+            if b / bins <= p < (b + 1) / bins or (p == 1.0 and b == bins - 1)
+        ]  # fmt: skip
+        if inside:
+            mean = sum(p for p, _ in inside) / len(inside)
+            accuracy = sum(r for _, r in inside) / len(inside)
+            total += len(inside) / len(confidence) * abs(mean - accuracy)
+    return total

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from mimica import checkpoint
+from mimica.errors import CheckpointError
+
+TENSORS = {
+    "weight": torch.arange(6.0).view(2, 3).half(),
+    "turned": torch.arange(6.0).view(2, 3).T,  # not contiguous
+    "count": torch.tensor(7),
+    "none": torch.zeros(0, 4),
+    "mask": torch.tensor([True, False]),
+}
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    path = tmp_path / "deep" / "model.safetensors"
+    checkpoint.save(path, TENSORS, {"kind": "test", "frames": 16, "from": Path("a")})
+    return path
+
+
+def test_what_is_saved_is_loaded_to_the_bit_with_its_facts(saved: Path) -> None:
+    tensors, facts = checkpoint.load(saved)
+    assert tensors.keys() == TENSORS.keys()
+    for name, value in TENSORS.items():
+        assert tensors[name].dtype == value.dtype
+        assert torch.equal(tensors[name], value)
+    assert (facts["kind"], facts["frames"], facts["from"]) == ("test", 16, "a")
+
+
+def test_facts_can_be_read_without_the_tensors(saved: Path) -> None:
+    saved.unlink()
+    assert checkpoint.read_facts(saved)["frames"] == 16
+
+
+def test_weights_that_take_a_gradient_can_be_saved(tmp_path: Path) -> None:
+    layer = nn.Linear(2, 2)
+    checkpoint.save(tmp_path / "a.safetensors", dict(layer.named_parameters()), {})
+    assert torch.equal(checkpoint.load(tmp_path / "a.safetensors")[0]["weight"], layer.weight)
+
+
+def test_saving_again_replaces_and_leaves_nothing_behind(saved: Path) -> None:
+    checkpoint.save(saved, {"only": torch.ones(1)}, {"kind": "second"})
+    tensors, facts = checkpoint.load(saved)
+    assert list(tensors) == ["only"]
+    assert facts["kind"] == "second"
+    assert sorted(p.name for p in saved.parent.iterdir()) == ["model.json", "model.safetensors"]
+
+
+def test_a_disk_that_fills_up_while_saving_leaves_the_old_checkpoint_whole(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = []
+
+    def full(descriptor: int) -> None:
+        synced.append(descriptor)
+        if len(synced) == 2:  # the tensors are written, their facts are not
+            raise OSError("No space left on device")
+
+    monkeypatch.setattr(checkpoint.os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        checkpoint.save(saved, {"only": torch.ones(1)}, {"kind": "second"})
+    assert checkpoint.load(saved)[1]["kind"] == "test"
+
+
+@pytest.mark.parametrize("missing", [".safetensors", ".json"])
+def test_half_a_checkpoint_is_named_as_what_cannot_be_read(saved: Path, missing: str) -> None:
+    saved.with_suffix(missing).unlink()
+    with pytest.raises(CheckpointError, match=rf"cannot read .*model\{missing}"):
+        checkpoint.load(saved)
+
+
+def test_tensors_that_their_facts_do_not_describe_are_refused(saved: Path) -> None:
+    other = saved.with_name("other.safetensors")
+    checkpoint.save(other, {"weight": torch.ones(1)}, {})
+    other.replace(saved)
+    with pytest.raises(CheckpointError, match=r"is not the file that model\.json describes; copy both again"):
+        checkpoint.load(saved)
+
+
+def test_a_file_cut_short_is_refused(saved: Path) -> None:
+    saved.write_bytes(saved.read_bytes()[:-3])
+    with pytest.raises(CheckpointError, match="copy both again"):
+        checkpoint.load(saved)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "null", "\ufeff{}"])
+def test_a_sidecar_that_is_not_one_is_refused_in_a_sentence(saved: Path, text: str) -> None:
+    saved.with_suffix(".json").write_text(text)
+    with pytest.raises(CheckpointError, match=r"model\.json"):
+        checkpoint.load(saved)
+
+
+def test_a_checkpoint_of_another_format_says_which_this_version_reads(saved: Path) -> None:
+    sidecar = saved.with_suffix(".json")
+    sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"format": 2}))
+    with pytest.raises(CheckpointError, match="has format 2; this version reads format 1"):
+        checkpoint.load(saved)
+
+
+def test_filling_a_module_brings_tensors_to_its_own_precision() -> None:
+    layer = nn.Linear(2, 2)
+    checkpoint.fill(layer, {"weight": torch.eye(2).half(), "bias": torch.ones(2).half()}, "here")
+    assert layer.weight.dtype == torch.float32
+    assert torch.equal(layer.weight, torch.eye(2))
+
+
+@pytest.mark.parametrize(
+    ("tensors", "reason"),
+    [
+        ({"weight": torch.eye(2)}, "missing: bias"),
+        ({"weight": torch.eye(2), "bias": torch.ones(2), "more": torch.ones(1)}, "left over: more"),
+        ({"weight": torch.eye(3), "bias": torch.ones(2)}, "of another shape: weight"),
+        ({f"x{i}": torch.ones(1) for i in range(6)}, r"left over: x0, x1, x2, x3 and 2 more"),
+    ],
+)
+def test_what_does_not_fit_a_module_is_listed_and_nothing_is_loaded(
+    tensors: dict[str, torch.Tensor], reason: str
+) -> None:
+    layer = nn.Linear(2, 2)
+    before = layer.weight.detach().clone()
+    with pytest.raises(CheckpointError, match=f"here does not fit Linear: .*{reason}"):
+        checkpoint.fill(layer, tensors, "here")
+    assert torch.equal(layer.weight, before)

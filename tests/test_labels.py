@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import pytest
+
+from mimica.errors import UsageError
+from mimica.labels import EXPRESSIONS, LabelSpace
+
+DFEW = ("happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fear")
+FER2013 = {"angry": "anger", "disgust": "disgust", "fear": "fear", "happy": "happiness", "sad": "sadness",
+           "surprise": "surprise", "neutral": "neutral"}  # fmt: skip
+FERV39K = {"Happy": "happiness", "Sad": "sadness", "Neutral": "neutral", "Angry": "anger", "Surprise": "surprise",
+           "Disgust": "disgust", "Fear": "fear"}  # fmt: skip
+
+
+def pair(**changes: object) -> LabelSpace:
+    settings = {"name": "pair", "names": ("up", "down"), "descriptions": (("it rises",), ("it sinks",))}
+    return LabelSpace(**(settings | changes))  # type: ignore[arg-type]
+
+
+def test_the_seven_classes_stand_in_the_order_of_dfew() -> None:
+    assert EXPRESSIONS.names == DFEW
+    assert len(EXPRESSIONS) == 7
+
+
+@pytest.mark.parametrize("words", [FER2013, FERV39K, {name[:3].upper(): name for name in DFEW}])
+def test_the_words_of_public_data_sets_lead_to_the_same_classes(words: dict[str, str]) -> None:
+    assert {word: EXPRESSIONS.names[EXPRESSIONS.index(word)] for word in words} == words
+
+
+def test_every_alias_and_every_name_has_a_class() -> None:
+    for word in (*EXPRESSIONS.names, *EXPRESSIONS.aliases):
+        assert EXPRESSIONS.names[EXPRESSIONS.index(f" {word.title()}\n")] == EXPRESSIONS.aliases.get(word, word)
+
+
+def test_polarity_and_descriptions_are_given_for_every_class() -> None:
+    assert dict(zip(EXPRESSIONS.names, EXPRESSIONS.polarity, strict=True))["happiness"] == 1
+    assert set(EXPRESSIONS.polarity) == {-1, 0, 1}
+    assert all(text == text.strip() and len(text) > 20 for texts in EXPRESSIONS.descriptions for text in texts)
+
+
+def test_the_first_description_of_a_class_begins_with_its_name() -> None:
+    for name, described in zip(EXPRESSIONS.names, EXPRESSIONS.descriptions, strict=True):
+        assert described[0].startswith(f"{name}: ")
+
+
+def test_no_description_belongs_to_two_classes() -> None:
+    texts = [text for described in EXPRESSIONS.descriptions for text in described]
+    assert len(set(texts)) == len(texts)
+
+
+def test_a_word_for_no_class_is_refused_with_the_choices() -> None:
+    with pytest.raises(UsageError, match="unknown label 'hapiness'; did you mean 'happiness'"):
+        EXPRESSIONS.index("hapiness")
+
+
+def test_names_in_capitals_are_found_in_any_case() -> None:
+    space = pair(names=("Up", "DOWN"), aliases={"Rising": "Up"})
+    assert [space.index(word) for word in ("up", "UP", "down", "rising")] == [0, 0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"names": ("up", "up")}, "two or more distinct class names"),
+        ({"names": ("up",), "descriptions": (("it rises",),)}, "two or more distinct class names"),
+        ({"descriptions": (("it rises",),)}, "at least one description"),
+        ({"descriptions": (("it rises",), ())}, "at least one description"),
+        ({"polarity": (1,)}, "1 polarities for"),
+        ({"aliases": {"rise": "upp"}}, "unknown label 'upp'; did you mean 'up'"),
+    ],
+)
+def test_a_label_space_that_does_not_fit_itself_is_refused(changes: dict[str, object], reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        pair(**changes)
