@@ -71,8 +71,9 @@ def test_a_time_without_faces_makes_earlier_readings_stale() -> None:
     assert sentence(readings, now=11.5).startswith("No face is in view; person 1 last appeared to show happiness")
 
 
-def test_before_any_reading_no_face_is_in_view() -> None:
-    assert Message().sentence(0.0) == f"No face is in view. {CAVEAT}"
+def test_before_any_reading_it_says_so_and_not_that_no_face_is_there() -> None:
+    assert Message().sentence(0.0) == f"Nothing has been read yet. {CAVEAT}"
+    assert Message().state(0.0)["face_in_view"] is None
 
 
 def test_a_message_follows_the_stream_and_starts_afresh_with_a_new_source() -> None:

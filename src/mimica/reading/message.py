@@ -24,18 +24,21 @@ def state(readings: Iterable[Reading], *, now: float, stale_after: float = STALE
 
     `persons` has one record each: `person`, `label`, `confidence`, `status`, `age` in seconds,
     `runner_up` (the second class and its probability, or None) and `stale`: older than
-    `stale_after` seconds, or followed by a time in which no face was seen.
+    `stale_after` seconds, or followed by a time in which no face was seen. `face_in_view` is None
+    as long as there is no reading at all.
 
     >>> happy = Reading(source="a.mp4", person=1, start=0.0, end=2.0, label="happiness", confidence=0.83)
     >>> state([happy], now=3.2)["persons"][0]["age"]
     1.2
     """
     latest = _latest(readings)
+    nothing_yet = not latest
     nobody = latest.pop(None, None)
     empty_at = float("-inf") if nobody is None else nobody.end
+    in_view = any(r.end >= empty_at and r.status != "no_face" for r in latest.values())
     return {
         "now": round(float(now), 3),
-        "face_in_view": any(r.end >= empty_at and r.status != "no_face" for r in latest.values()),
+        "face_in_view": None if nothing_yet else in_view,
         "persons": [
             _person(reading, now=now, stale=now - reading.end > stale_after or empty_at > reading.end)
             for _, reading in sorted(latest.items(), key=lambda item: item[0] or 0)
@@ -53,7 +56,9 @@ def sentence(readings: Iterable[Reading], *, now: float, stale_after: float = ST
     """
     told = state(readings, now=now, stale_after=stale_after)
     parts = [_clause(person) for person in told["persons"]]
-    if not told["face_in_view"]:
+    if told["face_in_view"] is None:
+        parts.insert(0, "nothing has been read yet")
+    elif not told["face_in_view"]:
         parts.insert(0, "no face is in view")
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}. {CAVEAT}"

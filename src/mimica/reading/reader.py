@@ -88,6 +88,7 @@ class _Run:
         self.margin = 0.0 if alone else FER_MARGIN
         self.windows = Windows(reader.grid, step=0.0 if still else 1 / reader.settings.fps)
         self.smoothed: dict[int, tuple[float, np.ndarray]] = {}
+        self.duration = video.info.duration or math.inf
         self.frames = self.looked = 0
         self.last = 0.0
 
@@ -186,7 +187,7 @@ class _Run:
             source=self.source,
             person=clip.person,
             start=clip.start,
-            end=clip.end,
+            end=min(clip.end, max(self.duration, float(clip.times[-1]))),
             label=names[int(share.argmax())],
             confidence=confidence,
             probabilities=dict(zip(names, share.tolist(), strict=True)),

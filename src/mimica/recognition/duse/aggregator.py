@@ -64,7 +64,7 @@ class Aggregator(nn.Module):
 
     def _mapped(self, x: Tensor) -> Tensor:
         mapped: Tensor = self.maps(x)
-        return mapped.unflatten(-1, (self.heads, -1))
+        return mapped.view(*x.shape[:-1], self.heads, -1)
 
     def _over_time(self, frames: Tensor, valid: Tensor) -> Tensor:
         B, T, d = frames.shape

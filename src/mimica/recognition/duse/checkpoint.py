@@ -13,6 +13,10 @@ from mimica.recognition.duse.model import Duse, DuseConfig
 from mimica.recognition.model import Recogniser
 from mimica.recognition.registry import SHIPPED, space_facts, space_from
 
+_STATED = frozenset(
+    {"encoder", "encoder_sha256", "labels", "config", "layers", "log_scale", "frames", "temperature", "unsure_below"}
+)
+
 
 def save_duse(path: Path, duse: Duse, *, encoder: Path, facts: Mapping[str, Any]) -> None:
     """Write a trained DuSE in half precision: prompts, coupling, aggregator, and the constants they fold to.
@@ -20,26 +24,25 @@ def save_duse(path: Path, duse: Duse, *, encoder: Path, facts: Mapping[str, Any]
     `encoder` is the file of the encoder that it was trained on; `facts` must state `frames`,
     `temperature` and `unsure_below`.
     """
-    learned = duse.learned()
-    layers = len(learned["prompts.text"])
-    scale = float(duse.log_scale)
-    folded = {name: t for name, t in duse.freeze().learned().items() if name.startswith("constants.")}
+    folded = {f"constants.{name}": t for name, t in duse.folded().items()}
     stated = {
         "kind": "recogniser",
         "architecture": "duse",
         "config": duse.config.facts(),
-        "layers": layers,
-        "log_scale": scale,
+        "layers": len(folded["constants.vision_prompts"]),
+        "log_scale": float(duse.log_scale),
         "labels": space_facts(duse.space),
         "encoder": encoder.stem if encoder.parent == SHIPPED else str(encoder.resolve()),
         "encoder_sha256": checkpoint.read_facts(encoder)["sha256"],
     }
-    checkpoint.save(path, {name: t.half() for name, t in (learned | folded).items()}, {**stated, **facts})
+    checkpoint.save(path, {name: t.half() for name, t in (duse.learned() | folded).items()}, {**stated, **facts})
 
 
 def load_duse(path: Path, *, device: str = "cpu") -> Recogniser:
     """A trained DuSE, frozen, with its encoder. Raises CheckpointError where weights and encoder do not fit."""
     tensors, facts = checkpoint.load(path)
+    if lacking := sorted(_STATED - facts.keys()):
+        raise CheckpointError(f"{path.with_suffix('.json')} does not state {', '.join(lacking)}, as a DuSE's must")
     encoder = _encoder(facts["encoder"], facts["encoder_sha256"], path)
     vision, _, _ = load_encoder(encoder)
     space = space_from(facts["labels"])

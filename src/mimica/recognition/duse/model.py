@@ -133,16 +133,22 @@ class Duse(nn.Module):
         logits: Tensor = self.log_scale.exp() * cosine
         return logits
 
+    def folded(self) -> dict[str, Tensor]:
+        """What does not depend on the video: `vision_prompts` [M, n, d_V], `time_scale`, `class_features` [C, d]."""
+        if self.constants is not None:
+            return dict(self.constants.items())
+        assert self.prompts is not None
+        with torch.no_grad():
+            return {
+                "vision_prompts": self.prompts.vision_prompts(),
+                "time_scale": self.prompts.time_scale,
+                "class_features": self.class_features(),
+            }
+
     def freeze(self) -> Duse:
         """The same recogniser with prompts and class texts folded into constants and no text tower."""
         if self.constants is None:
-            assert self.prompts is not None
-            with torch.no_grad():
-                self.constants = _constants(
-                    vision_prompts=self.prompts.vision_prompts(),
-                    time_scale=self.prompts.time_scale,
-                    class_features=self.class_features(),
-                )
+            self.constants = _constants(**self.folded())
             self.text = self.prompts = None
         freeze(self)
         return self

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mimica.metrics.classification import bootstrap, confusion, recalls, uar, war
+from oracles import figures as oracle
+
+
+def samples(seed: int, classes: int = 5, number: int = 60) -> tuple[np.ndarray, np.ndarray]:
+    """Truth over some of the classes, guesses over all of them and over none (`classes`)."""
+    random = np.random.default_rng(seed)
+    return random.choice([0, 1, 3], number), random.integers(0, classes + 1, number)
+
+
+def test_rows_are_the_truth_columns_the_guess_and_the_last_column_those_without_one() -> None:
+    table = confusion(np.array([0, 0, 1, 1]), np.array([0, 1, 2, 1]), 2)
+    assert table.tolist() == [[1, 1, 0], [0, 1, 1]]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_war_and_uar_are_those_of_the_oracle(seed: int) -> None:
+    truth, guess = samples(seed)
+    table = confusion(truth, guess, 5)
+    assert war(table) == pytest.approx(oracle.war(truth.tolist(), guess.tolist()))
+    assert uar(table) == pytest.approx(oracle.uar(truth.tolist(), guess.tolist()))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_uar_is_the_balanced_accuracy_of_scikit_learn(seed: int) -> None:
+    sklearn = pytest.importorskip("sklearn.metrics")
+    truth, _ = samples(seed)
+    guess = np.random.default_rng(seed).choice(np.unique(truth), len(truth))
+    assert uar(confusion(truth, guess, 5)) == pytest.approx(sklearn.balanced_accuracy_score(truth, guess))
+
+
+def test_a_class_without_samples_has_no_recall_and_no_say() -> None:
+    table = confusion(np.array([0, 0, 2]), np.array([0, 1, 2]), 3)
+    assert recalls(table).tolist() == pytest.approx([0.5, np.nan, 1.0], nan_ok=True)
+    assert uar(table) == 0.75
+
+
+def test_a_sample_without_a_guess_is_wrong() -> None:
+    table = confusion(np.array([0, 0]), np.array([0, 2]), 2)
+    assert war(table) == uar(table) == 0.5
+
+
+def test_war_and_uar_agree_with_the_published_row_they_were_computed_from() -> None:
+    # DuSE ViT-L/14 on DFEW: per-class recalls in %, and its test samples a class over five folds.
+    printed = np.array([92.89, 81.05, 72.76, 78.51, 62.69, 20.69, 45.57]) / 100
+    count = np.array([2488, 1979, 2709, 2229, 1498, 146, 981])
+    right = np.round(printed * count).astype(int)
+    table = np.zeros((7, 8), int)
+    table[np.arange(7), np.arange(7)] = right
+    table[:, 7] = count - right
+    assert 100 * uar(table) == pytest.approx(64.88, abs=0.15)
+    assert 100 * war(table) == pytest.approx(75.36, abs=0.15)
+
+
+def test_an_interval_holds_the_figure_and_narrows_with_more_samples() -> None:
+    widths = []
+    for number in (50, 5000):
+        truth, guess = samples(0, number=number)
+        interval = bootstrap(confusion(truth, guess, 5), war)
+        assert interval.low <= interval.value <= interval.high
+        widths.append(interval.high - interval.low)
+    assert widths[1] < widths[0] / 5
+
+
+def test_an_interval_is_that_of_resampled_samples() -> None:
+    truth, guess = samples(1, number=200)
+    interval = bootstrap(confusion(truth, guess, 5), uar, draws=2000)
+    random = np.random.default_rng(7)
+    drawn = [uar(confusion(truth[i], guess[i], 5)) for i in random.integers(0, 200, (2000, 200))]
+    assert [interval.low, interval.high] == pytest.approx(np.quantile(drawn, (0.025, 0.975)).tolist(), abs=0.01)
+
+
+def test_an_interval_depends_on_its_seed_alone() -> None:
+    table = confusion(*samples(2), 5)
+    assert bootstrap(table, uar, seed=3) == bootstrap(table, uar, seed=3)
+    assert bootstrap(table, uar, seed=3) != bootstrap(table, uar, seed=4)
+
+
+def test_a_perfect_table_has_no_doubt() -> None:
+    interval = bootstrap(confusion(np.arange(5), np.arange(5), 5), war)
+    assert (interval.low, interval.value, interval.high) == (1.0, 1.0, 1.0)

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import mimica
+from mimica.clips import Clip
+from mimica.recognition.model import Recogniser
+
+
+@pytest.fixture(scope="module")
+def recogniser(tiny_model: Path) -> Recogniser:
+    return mimica.load(str(tiny_model))
+
+
+def clip(frames: int, seed: int = 0) -> Clip:
+    faces = np.random.default_rng(seed).integers(0, 256, (frames, 48, 48, 3), np.uint8)
+    return Clip(person=0, start=0.0, end=1.0, faces=faces, times=np.arange(frames) / 10, quality=np.ones(frames))
+
+
+def test_clips_are_padded_to_the_longest_and_their_frames_are_valid(recogniser: Recogniser) -> None:
+    batch = recogniser.batch([clip(3), clip(1), clip(5)])
+    assert batch.face.shape == (3, 5, 3, 48, 48)
+    assert batch.valid.sum(1).tolist() == [3, 1, 5]
+    assert batch.valid[0].tolist() == [True] * 3 + [False] * 2
+
+
+def test_probabilities_are_shares_in_the_order_of_the_clips(recogniser: Recogniser) -> None:
+    clips = [clip(3, 1), clip(16, 2), clip(1, 3)]
+    shares = recogniser.probabilities(clips)
+    assert shares.shape == (3, 7)
+    assert shares.dtype == np.float64
+    assert np.allclose(shares.sum(1), 1)
+    for one, share in zip(clips, shares, strict=True):
+        assert np.allclose(recogniser.probabilities([one])[0], share, atol=1e-5)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 3.0])
+def test_logits_are_divided_by_the_temperature(recogniser: Recogniser, temperature: float) -> None:
+    with torch.inference_mode():
+        logits = recogniser.network(recogniser.batch([clip(4)]))
+    expected = (logits / temperature).softmax(-1).numpy()
+    assert np.allclose(replace(recogniser, temperature=temperature).probabilities([clip(4)]), expected, atol=1e-6)
+
+
+def test_it_reads_at_the_size_of_its_encoder_and_states_what_its_file_states(recogniser: Recogniser) -> None:
+    assert recogniser.size == 48
+    assert (recogniser.frames, recogniser.temperature, recogniser.unsure_below) == (16, 1.0, 0.3)
+    assert recogniser.name == "duse-tiny"
+
+
+def test_pictures_that_differ_are_read_differently(recogniser: Recogniser) -> None:
+    shares = recogniser.probabilities([clip(4, seed) for seed in range(6)])
+    assert shares.std(0).max() > 0.01
