@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drawn import alone, film, folder, photo, picture
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drawn import alone, film, folder, photo, picture
 from mimica import checkpoint
 from mimica.errors import AssetError, InputError, UsageError
 from mimica.reading.job import RECORD, Job, Outcome, names, run
@@ -36,7 +36,9 @@ def clips(tmp_path: Path) -> list[str]:
 
 
 def states(job: Job, sources: Sequence[str], **how: Any) -> list[str]:
-    return [outcome.state for outcome in run(job, sources, **how)]
+    """How each source went, in the order in which they were named."""
+    outcomes = {outcome.source: outcome.state for outcome in run(job, sources, **how)}
+    return [outcomes[source] for source in sources if source in outcomes]
 
 
 def written(out: Path) -> dict[str, bytes]:
@@ -208,10 +210,10 @@ def test_a_source_that_was_stopped_keeps_what_was_read_and_is_read_again(
 def test_files_of_one_name_never_overwrite_each_other_also_across_runs(
     job: Job, clips: list[str], tmp_path: Path
 ) -> None:
-    for i, person in enumerate("ab"):
-        (tmp_path / f"day{i}").mkdir()
-        Path(clips[i]).rename(tmp_path / f"day{i}" / "clip.mp4")
-    sources = [str(tmp_path / f"day{i}" / "clip.mp4") for i in range(2)]
+    sources = [str(tmp_path / day / "clip.mp4") for day in ("one", "two")]
+    for clip, source in zip(clips, sources, strict=True):
+        Path(source).parent.mkdir()
+        Path(clip).rename(source)
     (first,) = run(job, sources[:1])
     kept = written(tmp_path / "out")
     (second,) = run(job, sources[1:])
@@ -283,18 +285,32 @@ def test_two_at_once_write_what_one_after_the_other_does(job: Job, clips: list[s
     assert states(twice, sources, jobs=2) == ["skipped", "skipped", "failed"]
 
 
-def test_a_process_that_dies_fails_its_sources_in_a_sentence(job: Job, clips: list[str]) -> None:
+@pytest.fixture
+def long(job: Job, tmp_path: Path) -> tuple[Job, list[str]]:
+    """Three sources that take longer to read than any test should, and the job that reads them."""
+    (tmp_path / "long").mkdir()
+    still = [alone(1)[0]] * 3000
+    sources = [str(film(tmp_path / "long" / f"{name}.mp4", still, rate=30)) for name in "abc"]
+    return replace(job, settings=replace(QUICK, fps=30, stride=1)), sources
+
+
+def begun(out: Path) -> bool:
+    return any(out.glob(".*.csv.part"))
+
+
+def test_a_process_that_dies_fails_its_sources_in_a_sentence(long: tuple[Job, list[str]], tmp_path: Path) -> None:
     def kill() -> None:
-        while not (born := active_children()):
-            time.sleep(0.01)
-        for process in born:
+        until = time.monotonic() + 30
+        while not begun(tmp_path / "out") and time.monotonic() < until:
+            time.sleep(0.05)
+        for process in active_children():
             process.kill()
 
     killer = threading.Thread(target=kill)
     killer.start()
-    outcomes = list(run(job, clips, jobs=2))
+    outcomes = list(run(*long, jobs=2))
     killer.join()
-    assert [outcome.state for outcome in outcomes] == ["failed", "failed"]
+    assert [outcome.state for outcome in outcomes] == ["failed"] * 3
     assert all("--jobs" in outcome.error for outcome in outcomes)
 
 
@@ -306,16 +322,8 @@ def test_what_every_process_lacks_is_said_once(
         list(run(replace(job, settings=replace(QUICK, faces="detect")), clips, jobs=2))
 
 
-def test_a_stop_reaches_the_processes_at_once(job: Job, tmp_path: Path) -> None:
-    still = alone(1)[0]
-    (tmp_path / "long").mkdir()
-    sources = [str(film(tmp_path / "long" / f"{name}.mp4", [still] * 3000, rate=30)) for name in "abc"]
-    fine = replace(job, settings=replace(QUICK, fps=30, stride=1))
-    begun = time.monotonic()
-    outcomes = list(run(fine, sources, jobs=2, stopped=lambda: _any_part(tmp_path / "out") or time.monotonic() > begun + 30))
-    assert outcomes
+def test_a_stop_reaches_the_processes_at_once(long: tuple[Job, list[str]], tmp_path: Path) -> None:
+    outcomes = list(run(*long, jobs=2, stopped=lambda: begun(tmp_path / "out")))
     assert {outcome.state for outcome in outcomes} == {"stopped"}
-
-
-def _any_part(out: Path) -> bool:
-    return any(path.stat().st_size for path in out.glob(".*.part"))
+    assert len(outcomes) <= 2
+    assert set(written(tmp_path / "out")) == {Path(path).name for outcome in outcomes for path in outcome.outputs}

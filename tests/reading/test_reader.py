@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn import HEIGHT, WIDTH, Squares, alone, film, folder, photo, picture, walk
 
 import mimica
+from drawn import HEIGHT, WIDTH, Squares, alone, film, folder, photo, picture, walk
 from mimica.clips import Reading, Track
 from mimica.errors import InputError
 from mimica.reading import reader as reader_module
@@ -151,7 +151,7 @@ def test_a_face_that_is_too_small_is_read_and_called_low_quality(recogniser: Rec
 def test_time_without_anyone_is_told_as_no_face(recogniser: Recogniser, tmp_path: Path) -> None:
     events = read(recogniser, folder(tmp_path / "nobody", walk([{}] * 40)))
     found = readings(events)
-    assert [(r.start, r.end) for r in found][0] == (0.0, pytest.approx(0.8))
+    assert (found[0].start, found[0].end) == (0.0, pytest.approx(0.8))
     assert found[-1].end == pytest.approx(2.0)
     for reading in found:
         assert (reading.status, reading.person, reading.label, reading.confidence) == ("no_face", None, None, None)

@@ -118,6 +118,15 @@ def test_a_box_is_held_at_the_ends_only_if_asked() -> None:
     assert where.at(2.0, hold=True) == []
 
 
+def test_after_the_last_frame_that_was_read_everyone_seen_in_it_stays() -> None:
+    where = Whereabouts()
+    where.see(seen(1.0, {0: (0, 0, 10, 10), 1: (20, 0, 30, 10)}))
+    where.see(seen(1.1, {0: (0, 0, 10, 10)}))
+    assert [s.person for s in where.at(1.15)] == [0]
+    where.see(seen(1.2, {}))
+    assert where.at(1.25) == []
+
+
 def test_what_is_over_is_forgotten() -> None:
     where = Whereabouts()
     for i in range(1000):

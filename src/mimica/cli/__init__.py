@@ -10,9 +10,9 @@ DONE, FAILED, USAGE = 0, 1, 2
 """Exit codes: all went well; something failed; the command was not understood."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `mimica` with these arguments (those of the process by default); gives the exit code."""
-    import tyro
+def commands() -> Any:
+    """Every verb, as one type whose values the command line makes."""
+    from tyro.conf import subcommand
 
     from mimica.cli.assets import Assets
     from mimica.cli.doctor import Doctor
@@ -21,11 +21,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from mimica.cli.predict import Predict
     from mimica.cli.pretrain import Pretrain
     from mimica.cli.train import Train
-    from mimica.errors import MimicaError, UsageError
 
     verbs = (Predict, Evaluate, Models, Assets, Pretrain, Train, Doctor)
-    named = tuple(Annotated[verb, tyro.conf.subcommand(verb.__name__.lower())] for verb in verbs)
-    union: Any = Union[named]  # noqa: UP007 - the members are only known here
+    named = tuple(Annotated[verb, subcommand(verb.__name__.lower())] for verb in verbs)
+    return Union[named]  # noqa: UP007 - the members are only known here
+
+
+def parse(arguments: Sequence[str]) -> Any:
+    """What the arguments ask for, ready to `run`. Raises SystemExit where they are not understood or ask for help."""
+    import tyro
+
+    return tyro.cli(
+        commands(),
+        prog="mimica",
+        description="Reads apparent facial expression in video. What it shows is not what someone feels.",
+        args=list(arguments),
+        config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `mimica` with these arguments (those of the process by default); gives the exit code."""
+    from mimica.errors import MimicaError, UsageError
+
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given == ["--version"]:
         from mimica import __version__
@@ -33,14 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"mimica {__version__}")
         return DONE
     try:
-        chosen = tyro.cli(
-            union,
-            prog="mimica",
-            description="Reads apparent facial expression in video. What it shows is not what someone feels.",
-            args=given,
-            config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
-        )
-        return int(chosen.run())
+        return int(parse(given).run())
     except UsageError as error:
         _say(error)
         return USAGE

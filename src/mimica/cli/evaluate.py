@@ -50,9 +50,18 @@ class Evaluate:
         _print(result, console)
         if self.json:
             facts = {**result.facts(), "data": self.data, "model": self.model, "settings": asdict(self.settings)}
-            self.json.parent.mkdir(parents=True, exist_ok=True)
-            self.json.write_text(json.dumps(facts, indent=1) + "\n")
+            _write(self.json, facts)
         return int(bool(result.unread))
+
+
+def _write(path: Path, facts: dict[str, object]) -> None:
+    from mimica.errors import InputError
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(facts, indent=1, allow_nan=False) + "\n")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}; choose another place with --json") from None
 
 
 def _print(result: Evaluation, console: object) -> None:
@@ -64,7 +73,8 @@ def _print(result: Evaluation, console: object) -> None:
         console.print(
             f"{name} {figure.value:.3f} (95 % interval {figure.low:.3f} to {figure.high:.3f})", highlight=False
         )
-    console.print(f"ECE {result.ece:.3f}, {result.n} files, {len(result.unread)} not read", highlight=False)
+    ece = "" if result.ece is None else f"ECE {result.ece:.3f}, "
+    console.print(f"{ece}{result.n} files, {len(result.unread)} not read", highlight=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("truth \\ read as")
     for label in (*result.labels, "recall"):

@@ -37,10 +37,16 @@ class Augmentation:
     motion: float = 0.35
 
 
+def generator(seed: int, epoch: int, clip: int) -> np.random.Generator:
+    """Random numbers that are a function of (seed, epoch, clip), on every machine."""
+    # Spelled out as 64-bit words: numpy would make floats of large ones and round neighbours into one.
+    key = np.array([((seed << 32) + epoch) % 2**64, clip % 2**64], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=key))
+
+
 def draws(seed: int, epoch: int, clips: Sequence[int] | np.ndarray) -> np.ndarray:
     """Uniform numbers [B, K] from 0 to 1, a function of (seed, epoch, clip)."""
-    key = (seed << 32) + epoch
-    return np.stack([np.random.Generator(np.random.Philox(key=[key, int(c)])).random(DRAWS) for c in clips])
+    return np.stack([generator(seed, epoch, int(clip)).random(DRAWS) for clip in clips])
 
 
 def augmented(frames: Tensor, u: np.ndarray, how: Augmentation) -> Tensor:

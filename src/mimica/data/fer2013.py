@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +23,10 @@ PARTS = ("train", "calibration", "holdout")
 
 
 def load_fer2013(folder: Path, *, part: str, size: int, space: LabelSpace) -> ClipSet:
-    """One part of FER-2013 as clips of a single frame, `size` pixels square."""
-    from PIL import Image
+    """One part of FER-2013 as clips of a single frame, `size` pixels square.
 
+    Raises InputError that names what is absent or cannot be read.
+    """
     if part not in PARTS:
         raise unknown("part of fer2013", part, PARTS)
     archive, split = folder / "fer2013_train.zip", folder / "fer2013_split.csv"
@@ -33,16 +35,40 @@ def load_fer2013(folder: Path, *, part: str, size: int, space: LabelSpace) -> Cl
             raise InputError(
                 f"{folder} holds no {needed.name}; fer2013:PATH names the folder of the archive and its split"
             )
-    with split.open(newline="") as file:
-        names = [row["file"] for row in csv.DictReader(file) if row["part"] == part]
-    frames = []
-    with zipfile.ZipFile(archive) as opened:
-        for name in names:
-            picture = Image.open(io.BytesIO(opened.read(f"fer2013_train/{name}"))).convert("L")
-            picture = picture if picture.size == (size, size) else picture.resize((size, size))
-            frames.append(np.asarray(picture)[None, :, :, None])
+    names = _names(split, part)
     labels = np.array([space.index(name.split("/")[0]) for name in names])
     origin = f"FER-2013, part {part}"
     return ClipSet(
-        frames=frames, labels=labels, names=names, space=space, manifest=manifest(origin, names, labels, space)
-    )
+        frames=_faces(archive, names, size), labels=labels, names=names, space=space,
+        manifest=manifest(origin, names, labels, space),
+    )  # fmt: skip
+
+
+def _names(split: Path, part: str) -> list[str]:
+    with split.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for column in ("file", "part"):
+        if rows and column not in rows[0]:
+            raise InputError(f"{split} has no column '{column}'; it has {', '.join(rows[0])}")
+    names = [row["file"] for row in rows if row["part"] == part]
+    if not names:
+        raise InputError(f"{split} has no picture of the part {part}")
+    return names
+
+
+def _faces(archive: Path, names: Sequence[str], size: int) -> list[np.ndarray]:
+    """Grey pictures uint8 [1, S, S, 1], in the order of the names."""
+    from PIL import Image
+
+    frames, name = [], "its list of files"
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            for name in names:
+                picture = Image.open(io.BytesIO(opened.read(f"fer2013_train/{name}"))).convert("L")
+                picture = picture if picture.size == (size, size) else picture.resize((size, size))
+                frames.append(np.asarray(picture)[None, :, :, None])
+    except KeyError:
+        raise InputError(f"{archive} holds no fer2013_train/{name}, which its split names") from None
+    except (OSError, zipfile.BadZipFile) as error:
+        raise InputError(f"cannot read {name} in {archive}: {error}") from None
+    return frames

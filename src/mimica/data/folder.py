@@ -31,4 +31,7 @@ def folder_items(path: Path, space: LabelSpace) -> list[Item]:
 def _files(folder: Path) -> list[Path]:
     """The media directly in a class folder; a folder inside it is one clip of frames."""
     inside = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
-    return [p for p in inside if (p.is_dir() and expand([str(p)]) == [str(p)]) or (p.is_file() and is_media(p))]
+    for p in inside:
+        if p.is_dir() and expand([str(p)]) != [str(p)]:
+            raise InputError(f"{p} is not one clip of numbered frames; put its photos and videos into {folder}")
+    return [p for p in inside if p.is_dir() or is_media(p)]

@@ -24,7 +24,7 @@ class Evaluation:
     """Figures as fractions. A file without a reading counts as wrong and is named in `unread` with the reason.
 
     `confusion` [C, C] has the truth in rows; `per_class` is each class's recall, None without files.
-    `ece` is over the files that were read.
+    `ece` is over the files that were read, None without any.
     """
 
     labels: tuple[str, ...]
@@ -33,7 +33,7 @@ class Evaluation:
     uar: Interval
     per_class: dict[str, float | None]
     confusion: np.ndarray
-    ece: float
+    ece: float | None
     unread: dict[str, str]
 
     def facts(self) -> dict[str, object]:
@@ -81,7 +81,7 @@ def evaluate(
         uar=bootstrap(table, uar),
         per_class={name: None if np.isnan(r) else float(r) for name, r in zip(names, recalls(table), strict=True)},
         confusion=table[:, :C],
-        ece=ece(confidence[read], (guess == truth)[read]) if read.any() else float("nan"),
+        ece=ece(confidence[read], (guess == truth)[read]) if read.any() else None,
         unread=unread,
     )
 

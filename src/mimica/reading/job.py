@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, Future
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -66,7 +68,7 @@ def resolve(sources: Sequence[str]) -> Iterator[tuple[str, str]]:
 
     Globs and folders become what they hold; `asset:NAME` a file of that asset.
     """
-    from mimica.video.sources import expand
+    from mimica.video.sources import expand, is_camera
 
     told = set()
     for asked in sources:
@@ -76,8 +78,9 @@ def resolve(sources: Sequence[str]) -> Iterator[tuple[str, str]]:
         except MimicaError as error:
             found = [(asked, str(error))]
         for source, error_ in found:
-            if source not in told:
-                told.add(source)
+            which = source if error_ or is_camera(source) else str(Path(source).resolve())
+            if which not in told:
+                told.add(which)
                 yield source, error_
 
 
@@ -111,13 +114,13 @@ _FORMS = 4
 
 def _spelled(source: str, form: int) -> str:
     """A source's name at four lengths; the last is its own alone."""
-    path = Path(source.replace(":", "-"))
+    path = Path(os.path.abspath(source.replace(":", "-")))  # so that "." and ".." have names
     suffix = path.suffix.removeprefix(".").lower() or "folder"
-    whole = hashlib.sha256(str(path.absolute()).encode()).hexdigest()[:8]
+    whole = hashlib.sha256(str(path).encode()).hexdigest()[:8]
     return (
         path.stem,
         f"{path.stem}-{suffix}",
-        f"{path.absolute().parent.name}-{path.stem}",
+        f"{path.parent.name}-{path.stem}",
         f"{path.stem}-{suffix}-{whole}",
     )[form]
 
@@ -189,22 +192,16 @@ def _link(source: str) -> str | None:
 class Record:
     """What an output folder remembers, so that a run that is started again reads only what is missing."""
 
-    def __init__(self, job: Job, sha256: str) -> None:
-        self.job = job
+    def __init__(self, job: Job, model: Mapping[str, Any]) -> None:
         self.path = None if job.out is None else job.out / RECORD
         how = asdict(job.settings) | {
             "formats": job.formats,
             "blur": job.blur_faces,
-            "model": sha256,
+            "model": model,
             "by": __version__,
         }
         self.how = hashlib.sha256(json.dumps(how, sort_keys=True).encode()).hexdigest()[:16]
-        self.entries: dict[str, Any] = {}
-        if self.path and self.path.is_file():
-            try:
-                self.entries = json.loads(self.path.read_text())["sources"]
-            except (ValueError, KeyError, OSError):
-                raise InputError(f"{self.path} is damaged; delete it, and every source is read again") from None
+        self.entries = _entries(self.path) if self.path and self.path.is_file() else {}
 
     def done(self, source: str) -> Outcome | None:
         """The outcome of an unchanged source that was read to its end in the same way, if its outputs are there."""
@@ -225,24 +222,45 @@ class Record:
 
     def keep(self, outcome: Outcome, name: str) -> None:
         """Remember an outcome at once; the file is replaced whole."""
-        if self.path is None:
-            return
         key = str(Path(outcome.source).absolute())
         entry = {"name": name, "how": self.how, "file": _identity(outcome.source), "outcome": asdict(outcome)}
         self.entries[key] = entry
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.save()
+
+    def save(self) -> None:
+        """Write the file, and the folder that it is in. Raises InputError where that cannot be done."""
+        if self.path is None:
+            return
         part = self.path.with_name(f".{RECORD}.part")
-        part.write_text(json.dumps({"sources": self.entries}, indent=1))
-        part.replace(self.path)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_text(json.dumps({"sources": self.entries}, indent=1))
+            part.replace(self.path)
+        except OSError as error:
+            raise InputError(f"cannot write {self.path}: {error.strerror}; choose another folder with --out") from None
+
+
+def _entries(path: Path) -> dict[str, dict[str, Any]]:
+    """What a record says of each source, if it is a record."""
+    try:
+        entries: dict[str, dict[str, Any]] = json.loads(path.read_text())["sources"]
+        for entry in entries.values():
+            if not {"name", "how", "file", "outcome"} <= entry.keys():
+                raise KeyError
+            Outcome(**entry["outcome"])
+    except (ValueError, KeyError, TypeError, AttributeError, OSError):
+        raise InputError(
+            f"{path} is damaged or of another version; delete it, and every source is read again"
+        ) from None
+    return entries
 
 
 def _identity(source: str) -> str:
     """Size and time of change of a file; a folder of pictures has those of all of them."""
     path = Path(source)
     files = sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
-    return hashlib.sha256(str([(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files]).encode()).hexdigest()[
-        :16
-    ]
+    stamps = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files]
+    return hashlib.sha256(str(stamps).encode()).hexdigest()[:16]
 
 
 def check_formats(formats: Sequence[str]) -> None:
@@ -265,13 +283,13 @@ def run(
 
     Those that an earlier run into the same folder read to the end in the same way are skipped, unless
     `again`. With `jobs` above 1 as many sources are read at once, each in its own process. Raises
-    UsageError for an unknown format and what `mimica.load` raises for the model.
+    UsageError for an unknown format, what `mimica.load` raises for the model, and InputError for a folder
+    that cannot be written to.
     """
     check_formats(job.formats)
     if jobs < 1:
         raise UsageError(f"jobs must be 1 or more, got {jobs}")
-    facts = model_facts(job.model)
-    record = Record(job, facts["sha256"])
+    record = Record(job, model_facts(job.model))
     found = list(resolve(sources))
     named = record.named([source for source, error in found if not error])
     waiting = []
@@ -282,6 +300,8 @@ def run(
             yield done
         else:
             waiting.append(source)
+    if waiting:
+        record.save()  # so that a folder that cannot be written to is known before anything is read
     work = _alone if jobs == 1 or len(waiting) < 2 else _together
     for outcome in work(job, [(source, named[source]) for source in waiting], jobs, progress, stopped):
         record.keep(outcome, named[outcome.source])
@@ -301,29 +321,37 @@ def _alone(
 def _together(
     job: Job, waiting: list[tuple[str, str]], jobs: int, progress: Progress, stopped: Callable[[], bool]
 ) -> Iterator[Outcome]:
-    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
     from multiprocessing import get_context
 
+    _reader(job)  # so that whatever is missing is said once, here, and not by every process
     context = get_context("spawn")  # torch does not survive a fork
     halt = context.Event()
     with ProcessPoolExecutor(min(jobs, len(waiting)), context, _start_worker, (job, jobs, halt)) as pool:
-        futures = [pool.submit(_work, source, name) for source, name in waiting]
-        for future in as_completed(futures):
+        pending = {pool.submit(_work, source, name): source for source, name in waiting}
+        while pending:
             if stopped():
                 halt.set()
-                for other in futures:
-                    other.cancel()
-            if not future.cancelled():
-                outcome = future.result()
-                progress(outcome.source, outcome.seconds, outcome.seconds)
-                yield outcome
+                pending = {future: source for future, source in pending.items() if not future.cancel()}
+            for future in wait(pending, timeout=0.2, return_when=FIRST_COMPLETED).done:
+                outcome = _result(future, pending.pop(future))
+                if outcome is not None:
+                    progress(outcome.source, outcome.seconds, outcome.seconds)
+                    yield outcome
+
+
+def _result(future: Future[Outcome | None], source: str) -> Outcome | None:
+    try:
+        return future.result()
+    except BrokenExecutor:
+        why = "one of the processes that read was killed, perhaps for want of memory; try again with fewer --jobs"
+        return Outcome(source=source, state="failed", error=f"{source} was not read to its end: {why}")
 
 
 _worker: dict[str, Any] = {}
 
 
 def _start_worker(job: Job, jobs: int, halt: Any) -> None:
-    import os
     import signal
 
     import torch
@@ -333,7 +361,10 @@ def _start_worker(job: Job, jobs: int, halt: Any) -> None:
     _worker.update(job=job, reader=_reader(job), halt=halt)
 
 
-def _work(source: str, name: str) -> Outcome:
+def _work(source: str, name: str) -> Outcome | None:
+    """The outcome of a source, None if it was not begun because all had been stopped by then."""
+    if _worker["halt"].is_set():
+        return None
     return read_source(_worker["reader"], source, name, _worker["job"], stopped=_worker["halt"].is_set)
 
 

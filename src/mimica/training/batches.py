@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mimica.data.augment import Augmentation, augmented, draws
+from mimica.data.augment import Augmentation, augmented, draws, generator
 from mimica.data.clipset import ClipSet
 
 
@@ -44,8 +44,7 @@ class Batches:
 
     def batches(self, epoch: int) -> Iterator[dict[str, Tensor]]:
         """The batches of one epoch, in order."""
-        order = np.random.Generator(np.random.Philox(key=[(self.seed << 32) + epoch, 2**63]))
-        chosen = self._chosen(order)
+        chosen = self._chosen(generator(self.seed, epoch, 2**63))  # no clip has this number
         again = _repeats(chosen)
         for step in range(self.steps):
             part = slice(step * self.batch, (step + 1) * self.batch)

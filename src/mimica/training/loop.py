@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from mimica import checkpoint
-from mimica.errors import CheckpointError, MissingExtra
+from mimica.errors import CheckpointError, MissingExtra, UsageError
 
 Batch = Mapping[str, Tensor]
 Report = Callable[[Mapping[str, float | int | str]], None]
@@ -78,7 +79,7 @@ def rate(config: LoopConfig, step: int, steps: int) -> float:
     warm = config.warmup * steps
     total = config.epochs * steps
     if step < warm:
-        return config.lr * (step + 1) / warm
+        return config.lr * min(1.0, (step + 1) / warm)
     return config.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1.0, total - warm)))
 
 
@@ -95,14 +96,13 @@ def train(
     """Train a learner in place; at the end it holds the averaged weights, if an average was asked for.
 
     Writes `out/metrics.jsonl`, one row an epoch, and `out/state.safetensors`. With `resume` an earlier
-    run in `out` goes on from its last whole epoch. Raises CheckpointError if its settings differ.
+    run in `out` goes on from its last whole epoch. Raises CheckpointError if its settings or weights differ.
     """
-    try:
-        from accelerate import Accelerator
-    except ImportError:
-        raise MissingExtra("accelerate", "train") from None
+    steps = data.steps // config.accumulate
+    if steps == 0:
+        raise UsageError(f"an epoch has {data.steps} batches, which is less than the {config.accumulate} to accumulate")
     torch.manual_seed(config.seed)
-    accelerator = Accelerator(mixed_precision=config.precision, gradient_accumulation_steps=config.accumulate)
+    accelerator = _accelerator(config)
     decayed = [p for p in learner.parameters() if p.requires_grad and p.ndim > 1]
     plain = [p for p in learner.parameters() if p.requires_grad and p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
@@ -112,12 +112,12 @@ def train(
     state = out / "state.safetensors"
     first = _restore(state, raw, optimizer, average, config) if resume and state.exists() else 0
 
-    steps = data.steps // config.accumulate
     for epoch in range(first, config.epochs):
         began, step, seen = time.monotonic(), epoch * steps, 0
         sums: dict[str, float] = {}
         model.train()
-        for batch in data.batches(epoch):
+        # Batches too few for a step of their own are left out, so that epochs do not run into each other.
+        for batch in islice(data.batches(epoch), steps * config.accumulate):
             with accelerator.accumulate(model):
                 told = model({key: value.to(accelerator.device) for key, value in batch.items()})
                 accelerator.backward(told["loss"])
@@ -133,17 +133,33 @@ def train(
             seen += 1
             for key, value in told.items():
                 sums[key] = sums.get(key, 0.0) + float(value.detach())
-            report({"epoch": epoch, "step": seen, "steps": data.steps, "loss": sums["loss"] / seen})
+            report({"epoch": epoch, "step": seen, "steps": steps * config.accumulate, "loss": sums["loss"] / seen})
         row: dict[str, Any] = {"epoch": epoch, "step": step, **{key: value / seen for key, value in sums.items()}}
         with _averaged(raw, average):
             row |= dict(validate(raw)) if validate else {}
         row["seconds"] = round(time.monotonic() - began, 1)
         if accelerator.is_main_process:
-            _save(state, raw, optimizer, average, config, epoch + 1)
+            # In this order: what was logged but not saved is trained and logged again, never the other way round.
             _log(out / "metrics.jsonl", row)
+            _save(state, raw, optimizer, average, config, epoch + 1)
         report(row)
     if average is not None:
         _copy(learned(raw), average)
+
+
+def _accelerator(config: LoopConfig) -> Any:
+    try:
+        from accelerate import Accelerator
+        from accelerate.state import AcceleratorState
+    except ImportError:
+        raise MissingExtra("accelerate", "train") from None
+    settings = {"mixed_precision": config.precision, "gradient_accumulation_steps": config.accumulate}
+    try:
+        return Accelerator(**settings)
+    except ValueError:
+        # It holds a process to the precision of its first run; ours may pretrain in bf16 and then train in fp32.
+        AcceleratorState._reset_state()
+        return Accelerator(**settings)
 
 
 def _follow(average: dict[str, Tensor] | None, module: nn.Module, decay: float, step: int) -> None:

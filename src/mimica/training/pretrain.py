@@ -62,10 +62,9 @@ class FaceLanguage(nn.Module):
         images = self.vision.normalise(batch["face"][:, 0])
         label = batch["label"]
         share = 1.0
-        first, second = batch["draw"][:2].tolist()
-        if self.training and first < self.mixup:
+        if self.training and len(label) > 1 and float(batch["draw"][0]) < self.mixup:
             # sin^2 of a uniform angle is Beta(1/2, 1/2). Order is random already, so neighbours make random pairs.
-            share = math.sin(math.pi / 2 * second) ** 2
+            share = math.sin(math.pi / 2 * float(batch["draw"][1])) ** 2
             images = share * images + (1 - share) * images.roll(1, 0)
         logp = self.log_probabilities(images)
         loss = share * self._loss(logp, label) + (1 - share) * self._loss(logp, label.roll(1, 0))

@@ -90,10 +90,14 @@ class Whereabouts:
             self._readings.setdefault(reading.person, []).append(reading)
 
     def at(self, time: float, *, hold: bool = False) -> list[Shown]:
-        """The people at a time in seconds; with `hold`, also just before the first and after the last sighting."""
+        """The people at a time in seconds; with `hold`, also just before the first and after the last sighting.
+
+        In frames after the last that was read, everyone stays where they were: nobody looked again.
+        """
         people = []
         for person, seen in sorted(self._seen.items()):
-            box = _box(seen, time, self.gap, hold)
+            unread = self._last_read is not None and time > self._last_read and seen[-1][0] == self._last_read
+            box = _box(seen, time, self.gap, hold or unread)
             if box is not None:
                 people.append(_shown(person, box, _nearest(self._readings.get(person, []), time)))
         return people

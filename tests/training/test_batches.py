@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from mimica.data.augment import Augmentation
+from mimica.data.clipset import ClipSet
+from mimica.training.batches import Batches
+
+STILL = Augmentation(angle=0, scale=0, jitter=0, flip=0, gamma=0, blur=0, erase=0, motion=0)
+
+
+def clips(count: list[int], T: int = 1, G: int = 1) -> ClipSet:
+    """`count[c]` clips of class c; clip i has the shade i, and its frame t the shade i + t."""
+    labels = np.repeat(np.arange(len(count)), count)
+    frames = [np.full((T, 8, 8, G), i, np.uint8) + np.arange(T, dtype=np.uint8)[:, None, None, None] for i in labels]
+    frames = [f + np.uint8(i - labels[i]) for i, f in enumerate(frames)]
+    return ClipSet(frames=frames, labels=labels, names=[str(i) for i in range(len(labels))])
+
+
+def epoch(data: Batches, number: int = 0) -> dict[str, torch.Tensor]:
+    parts = list(data.batches(number))
+    return {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+
+
+def chosen(batch: dict[str, torch.Tensor]) -> list[int]:
+    """Which clip each entry is, by its shade."""
+    return (batch["face"][:, 0, 0, 4, 4] * 255).round().int().tolist()
+
+
+@pytest.mark.parametrize("G", [1, 3])
+def test_a_batch_is_what_the_loop_and_the_towers_want(G: int) -> None:
+    batch = next(Batches(clips([5, 5], G=G), batch=4, frames=3).batches(0))
+    assert batch["face"].shape == (4, 3, 3, 8, 8)
+    assert batch["valid"].shape == (4, 3)
+    assert batch["label"].shape == batch["draw"].shape == (4,)
+    assert batch["label"].dtype == torch.int64
+    assert batch["valid"].dtype == torch.bool
+    assert 0 <= batch["face"].min() <= batch["face"].max() <= 1 + 1e-5
+
+
+def test_labels_go_with_their_faces() -> None:
+    data = clips([9, 4, 7])
+    batch = epoch(Batches(data, batch=5, balance=1.0, augmentation=STILL))
+    assert batch["label"].tolist() == data.labels[chosen(batch)].tolist()
+
+
+def test_an_epoch_without_balance_has_every_clip_once() -> None:
+    batch = epoch(Batches(clips([9, 2, 5]), batch=4, balance=0.0, augmentation=STILL))
+    assert sorted(chosen(batch)) == list(range(16))
+
+
+def test_with_full_balance_every_class_comes_equally_often() -> None:
+    data = Batches(clips([90, 6, 30]), batch=6, balance=1.0, augmentation=STILL)
+    assert data.steps == 21
+    assert epoch(data)["label"].bincount().tolist() == pytest.approx([42, 42, 42], abs=1)
+
+
+@pytest.mark.parametrize("balance", [0.0, 0.25, 0.5, 1.0])
+def test_classes_are_drawn_in_proportion_to_their_count_to_the_power_of_what_balance_leaves(balance: float) -> None:
+    count = np.array([900, 60, 300])
+    batch = epoch(Batches(clips(count.tolist()), batch=60, balance=balance, augmentation=STILL))
+    wanted = count ** (1 - balance)
+    assert (batch["label"].bincount() / 1260).tolist() == pytest.approx((wanted / wanted.sum()).tolist(), abs=0.01)
+
+
+def test_a_class_that_is_absent_from_the_data_does_no_harm() -> None:
+    assert epoch(Batches(clips([6, 0, 6]), batch=4, balance=1.0))["label"].bincount().tolist() == [6, 0, 6]
+
+
+@pytest.mark.parametrize(
+    ("per_epoch", "batch", "steps"), [(None, 5, 4), (30, 5, 6), (7, 5, 1), (2, 5, 1), (None, 50, 1)]
+)
+def test_an_epoch_has_as_many_whole_batches_as_were_asked_for(per_epoch: int | None, batch: int, steps: int) -> None:
+    data = Batches(clips([12, 8]), batch=batch, per_epoch=per_epoch)
+    assert data.steps == steps
+    assert [len(part["label"]) for part in data.batches(0)] == [batch] * steps
+
+
+@pytest.mark.parametrize("seed", [0, 2**22, 2**31])
+def test_epochs_and_seeds_differ_and_the_same_ones_are_the_same(seed: int) -> None:
+    def faces(seed: int, number: int) -> torch.Tensor:
+        return epoch(Batches(clips([9, 9]), batch=6, seed=seed), number)["face"]
+
+    assert torch.equal(faces(seed, 1), faces(seed, 1))
+    assert not torch.equal(faces(seed, 1), faces(seed, 2))
+    assert not torch.equal(faces(seed, 1), faces(seed + 1, 1))
+
+
+@pytest.mark.parametrize("seed", [0, 2**22, 2**31])
+def test_order_differs_from_epoch_to_epoch(seed: int) -> None:
+    data = Batches(clips([20, 20]), batch=8, seed=seed, augmentation=STILL)
+    assert chosen(epoch(data, 0)) != chosen(epoch(data, 1))
+
+
+def test_what_happens_to_a_clip_does_not_depend_on_how_an_epoch_is_split_into_batches() -> None:
+    data = clips([12, 12])
+    whole, split = (epoch(Batches(data, batch=b, frames=3, balance=0.0), 5) for b in (24, 4))
+    for key in ("face", "valid", "label", "draw"):
+        assert torch.equal(whole[key], split[key]) or torch.allclose(whole[key], split[key], atol=1e-6)
+
+
+def test_what_happens_to_a_clip_does_not_depend_on_where_it_comes_in_an_epoch() -> None:
+    data = Batches(clips([6, 6]), batch=4)
+    first, turned = (data._batch(np.array(order), np.zeros(4, int), 3) for order in ([1, 5, 8, 2], [2, 8, 5, 1]))
+    for key, value in first.items():
+        assert torch.allclose(value.double(), turned[key].flip(0).double(), atol=1e-6)
+
+
+def test_a_clip_that_comes_twice_in_an_epoch_is_drawn_anew() -> None:
+    batch = epoch(Batches(clips([1, 1]), batch=8, balance=0.0, per_epoch=8))
+    of_first = batch["face"][batch["label"] == 0]
+    assert len(of_first) == 4
+    assert len(batch["draw"].unique()) == 8
+
+
+def test_a_still_is_repeated_and_a_clip_is_thinned_to_the_frames_asked_for() -> None:
+    data = (Batches(clips([1, 0], T=T), batch=1, frames=4, augmentation=STILL) for T in (1, 3, 8))
+    still, short, long = (epoch(one)["face"][0, :, 0, 4, 4] for one in data)
+    assert (still * 255).round().tolist() == [0, 0, 0, 0]
+    assert (short * 255).round().tolist() == [0, 1, 2, 2]
+    assert (long * 255).round().tolist() == [0, 2, 4, 6]
+
+
+def test_clips_of_all_lengths_are_learned_from_and_their_leading_frames_are_valid() -> None:
+    valid = epoch(Batches(clips([400, 400]), batch=80, frames=8))["valid"]
+    lengths = valid.sum(1)
+    assert (valid == (torch.arange(8) < lengths[:, None])).all()
+    assert set(lengths.tolist()) == set(range(1, 9))
+    assert (lengths == 8).float().mean() > 0.25
