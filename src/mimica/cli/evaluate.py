@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Evaluate:
     """Measure a recogniser on labelled files: WAR, UAR, recall by class, confusion, calibration."""
 
-    data: Annotated[str, tyro.conf.Positional]
+    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     """folder:PATH with a folder a class, or table:FILE with the columns path and label."""
     model: str = "duse-compact"
     """A recogniser by name (mimica models list) or the path that training wrote."""

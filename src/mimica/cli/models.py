@@ -26,7 +26,7 @@ class List:
 class Show:
     """A model's card: what it was trained on, its figures, its limits, its licence, every setting."""
 
-    name: Annotated[str, tyro.conf.Positional]
+    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
     """Name of a model, or the path that training wrote."""
 
     def run(self) -> int:

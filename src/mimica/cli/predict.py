@@ -107,7 +107,7 @@ class _Bar:
 
     def __call__(self, source: str, at: float, of: float | None) -> None:
         if source not in self.lines:
-            self.lines[source] = self.progress.add_task(Path(source).name, total=of, at="")
+            self.lines[source] = self.progress.add_task(_plain(Path(source).name), total=of, at="")
         shown = f"{at:.1f} s" if of is None else f"{at:.1f} of {of:.1f} s"
         self.progress.update(self.lines[source], completed=at, total=of, at=shown)  # type: ignore[arg-type]
 

@@ -13,7 +13,7 @@ import tyro
 class Pretrain:
     """Pretrain the compact encoder: faces against sentences that describe them. Needs the asset minilm."""
 
-    recipe: Annotated[str, tyro.conf.Positional]
+    recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")]
     """Name of a recipe: compact."""
     data: str
     """fer2013:PATH, folder:PATH or table:FILE, of cropped faces."""

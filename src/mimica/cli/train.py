@@ -13,7 +13,7 @@ import tyro
 class Train:
     """Train a recogniser on labelled clips of cropped faces, or on stills that are set in motion."""
 
-    recipe: Annotated[str, tyro.conf.Positional]
+    recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")]
     """Name of a recipe: duse_compact."""
     data: str
     """fer2013:PATH, folder:PATH or table:FILE, of cropped faces."""

@@ -144,10 +144,8 @@ def read_source(
     duration: float | None = None
     try:
         with ExitStack() as stack:
-            sinks = []
-            for kind, path in _paths(job, name):
-                options = SinkOptions(blur_faces=job.blur_faces, link=_link(source))
-                sinks.append(stack.enter_context(open_sink(kind, path, options)))
+            options = SinkOptions(blur_faces=job.blur_faces, link=_link(source))
+            sinks = [stack.enter_context(open_sink(kind, path, options)) for kind, path in _paths(job, name)]
             every = any(sink.wants == "every" for sink in sinks)
             for event in reader.read(source, every_frame=every, stopped=stopped):
                 for sink in sinks:
@@ -158,6 +156,8 @@ def read_source(
                     progress(source, event.frame.time, duration)
     except MimicaError as error:
         outcome.state, outcome.error = "failed", str(error)
+    except BrokenPipeError:
+        raise  # whoever reads standard output has enough: there is no one to go on for
     except (OSError, MemoryError) as error:
         outcome.state, outcome.error = "failed", f"{type(error).__name__}: {error}; check the disk and the permissions"
     else:

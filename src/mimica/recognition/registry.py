@@ -51,7 +51,8 @@ def load(name: str, *, device: str = "cpu") -> Recogniser:
     path = locate(name)
     kind = checkpoint.read_facts(path).get("kind")
     if kind != "recogniser":
-        raise CheckpointError(f"{path} is of the kind '{kind}', not a recogniser; choose from {', '.join(list_models())}")
+        names = ", ".join(list_models())
+        raise CheckpointError(f"{path} is of the kind '{kind}', not a recogniser; choose from {names}")
     from mimica.recognition.duse.checkpoint import load_duse
 
     return load_duse(path, device=device)

@@ -213,7 +213,10 @@ def _restore(
         raise CheckpointError(
             f"{path} was made with another {', '.join(changed)}; resume with the same or choose another --out"
         )
-    _copy(learned(module), {name[8:]: t for name, t in tensors.items() if name.startswith("weights.")})
+    weights = {name[8:]: t for name, t in tensors.items() if name.startswith("weights.")}
+    if {n: t.shape for n, t in weights.items()} != {n: t.shape for n, t in learned(module).items()}:
+        raise CheckpointError(f"{path} is the state of another model; choose another --out or begin without --resume")
+    _copy(learned(module), weights)
     if average is not None:
         _copy(average, {name[8:]: t for name, t in tensors.items() if name.startswith("average.")})
     entries: dict[int, dict[str, Tensor]] = {}
@@ -230,4 +233,7 @@ def _log(path: Path, row: Mapping[str, Any]) -> None:
     kept = path.read_text().splitlines() if path.exists() else []
     kept = [line for line in kept if json.loads(line)["epoch"] < row["epoch"]]
     told = {key: round(value, 5) if isinstance(value, float) else value for key, value in row.items()}
-    path.write_text("\n".join([*kept, json.dumps(told)]) + "\n")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text("\n".join([*kept, json.dumps(told)]) + "\n")
+    part.replace(path)
