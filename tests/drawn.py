@@ -74,7 +74,8 @@ def photo(path: Path, image: np.ndarray) -> Path:
 class Squares:
     """A detector that finds what `picture` draws, and notes how many pictures it was given at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, score: float = 0.99) -> None:
+        self.score = score
         self.calls: list[int] = []
 
     def detect(self, images: Sequence[np.ndarray]) -> list[list[Face]]:
@@ -87,4 +88,4 @@ class Squares:
         if len(rows) < 100:
             return None
         box = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1], float)
-        return Face(box=box, score=0.99)
+        return Face(box=box, score=self.score)

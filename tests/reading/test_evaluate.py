@@ -97,9 +97,10 @@ def test_of_several_people_the_one_seen_longest_is_who_the_file_is_about() -> No
     assert evaluated([1], [[*passing, nobody(), *staying]]).war.value == 1
 
 
-def test_of_several_people_in_a_photo_the_one_read_most_or_first_is_taken() -> None:
-    people = [reading(3, person=0, end=0.0), reading(4, person=1, end=0.0)]
-    assert evaluated([3], [people]).war.value == 1
+@pytest.mark.parametrize(("people", "about"), [((0, 1), 0), ((0, 1, 1), 1)])
+def test_where_nobody_is_seen_for_any_time_it_is_who_is_read_most_or_first(people: Sequence[int], about: int) -> None:
+    told = [reading(person, person=person, end=0.0) for person in people]
+    assert evaluated([about], [told]).war.value == 1
 
 
 def test_progress_is_told_file_by_file() -> None:

@@ -61,8 +61,9 @@ def test_a_class_gains_nothing_by_having_more_captions() -> None:
     vision = CompactVision(CompactConfig(stem=(4, 4, 8), width=16, layers=1, heads=2, dim=8)).eval()
     one, two = torch.randn(2, 12)
     images = torch.randn(3, 3, 48, 48)
-    few, many = FaceLanguage(vision, torch.stack([one, two]), [0, 1]), FaceLanguage(
-        vision, torch.stack([one, two, one, one]), [0, 1, 0, 0]
+    few, many = (
+        FaceLanguage(vision, torch.stack([one, two]), [0, 1]),
+        FaceLanguage(vision, torch.stack([one, two, one, one]), [0, 1, 0, 0]),
     )
     many.project = few.project
     assert torch.allclose(few.log_probabilities(images), many.log_probabilities(images), atol=1e-5)

@@ -52,6 +52,7 @@ def build(tiny_encoder: Path, text: SentenceTower) -> Build:
 
 @pytest.fixture
 def batch() -> ClipBatch:
-    """Two clips of five frames and one of three, on channels as a tower normalises them."""
+    """Two clips of five frames and one of three, each frame of other shades, as a tower normalises them."""
     valid = torch.tensor([[True] * 5, [True] * 3 + [False] * 2, [True] * 5])
-    return ClipBatch(face=torch.randn(3, 5, 1, 48, 48).expand(-1, -1, 3, -1, -1), valid=valid)
+    pictures = torch.nn.functional.interpolate(torch.randn(15, 1, 6, 6) * 2, size=48, mode="bilinear")
+    return ClipBatch(face=pictures.view(3, 5, 1, 48, 48).expand(-1, -1, 3, -1, -1), valid=valid)

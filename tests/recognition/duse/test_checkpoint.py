@@ -92,9 +92,7 @@ assert abs(recogniser.probabilities([clip]).sum() - 1) < 1e-6
 heavy = {"transformers", "tokenizers", "huggingface_hub", "accelerate", "sklearn", "matplotlib", "plotly", "pyarrow"}
 print(sorted(heavy & sys.modules.keys()))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tiny_model)], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code, str(tiny_model)], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
     assert done.stderr == ""
 
