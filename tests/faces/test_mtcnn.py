@@ -3,6 +3,7 @@ from itertools import chain
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from mimica.errors import InputError, UsageError
 from mimica.faces.boxes import overlap
@@ -76,6 +77,15 @@ def test_a_face_that_moves_by_whole_pixels_is_found_as_much_moved(astronaut, mtc
 
 def test_faces_smaller_than_asked_for_are_left_out(astronaut):
     assert Mtcnn(min_face=200).detect([astronaut]) == [[]]
+
+
+def test_what_counts_as_small_follows_the_picture_where_nothing_is_asked_for(astronaut):
+    detector = Mtcnn()
+    canvas = np.zeros((3600, 3600, 3), np.uint8)
+    canvas[:512, :512] = astronaut
+    small = np.asarray(Image.fromarray(astronaut).resize((160, 160), Image.Resampling.BOX))
+    # The face is some 100 pixels wide: below a fifteenth of 3600, above one of 512; at 160 it has 30, above 20.
+    assert [len(detector.detect([image])[0]) for image in (canvas, astronaut, small)] == [0, 1, 1]
 
 
 def test_the_box_of_a_face_at_the_edge_goes_past_the_frame(astronaut, mtcnn):

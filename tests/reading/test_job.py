@@ -240,6 +240,10 @@ def test_the_folder_that_one_stands_in_may_be_the_source(
 # The output folder
 
 
+def _not_told(*row: object) -> None:
+    pytest.fail(f"something was read: {row}")
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_folder_that_cannot_be_written_to_is_one_sentence_before_any_reading(
     job: Job, clips: list[str], tmp_path: Path, jobs: int
@@ -247,7 +251,7 @@ def test_a_folder_that_cannot_be_written_to_is_one_sentence_before_any_reading(
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
     with pytest.raises(InputError, match=r"cannot write .*file.*--out"):
-        list(run(replace(job, out=blocked / "out"), clips, jobs=jobs))
+        list(run(replace(job, out=blocked / "out"), clips, jobs=jobs, progress=_not_told))
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"sources": []}', '{"sources": {"a": 1}}'])

@@ -11,13 +11,14 @@ import pytest
 import mimica
 from drawn import HEIGHT, WIDTH, Squares, alone, film, folder, photo, picture, walk
 from mimica.clips import Reading, Track
-from mimica.errors import InputError
+from mimica.errors import InputError, UsageError
 from mimica.reading import reader as reader_module
 from mimica.reading.events import Closed, Event, Opened, Seen, Settled
 from mimica.reading.reader import Reader
 from mimica.reading.settings import Settings
 from mimica.recognition.model import Recogniser
 from mimica.recognition.registry import load
+from mimica.video.sampling import WindowGrid
 
 QUICK = Settings(fps=10, window=8, stride=4, unsure_below=0.0, frame_rate=20)
 """Ten frames a second are looked at; folders of pictures have twenty."""
@@ -307,3 +308,13 @@ def test_mimica_read_gives_the_readings_alone(tiny_model: Path, one: Path) -> No
     found = list(mimica.read(one, model=str(tiny_model), faces="none", fps=10, window=8, stride=8))
     assert [type(r) for r in found] == [Reading] * 3
     assert {r.person for r in found} == {0}
+
+
+def test_a_window_longer_than_the_model_reads_is_refused(recogniser: Recogniser) -> None:
+    with pytest.raises(UsageError, match="at most 16 frames, got 17"):
+        Reader(recogniser, Settings(window=17, faces="none"))
+
+
+def test_windows_are_the_models_own_and_overlap_by_half_where_nothing_is_asked_for(recogniser: Recogniser) -> None:
+    assert Reader(recogniser, Settings(faces="none")).grid == WindowGrid(fps=8, frames=16, stride=8)
+    assert Reader(recogniser, Settings(faces="none", window=6)).grid == WindowGrid(fps=8, frames=6, stride=3)

@@ -199,6 +199,11 @@ def test_whoever_shows_at_the_end_of_a_window_is_left_to_the_next() -> None:
     assert [numbers(c) for c in windows[1].clips if c.person == 1] == [[7]]
 
 
+def test_whoever_would_be_lost_with_the_window_is_told_of_in_it_however_short() -> None:
+    windows = run(WindowGrid(fps=1, frames=12, stride=4), "...00............")
+    assert [numbers(c) for w in windows for c in w.clips] == [[3, 4]]
+
+
 @pytest.mark.parametrize(
     ("presence", "absences"),
     [
@@ -233,6 +238,11 @@ def test_a_jump_after_an_absence_does_not_lengthen_the_absence() -> None:
     windows = run(EIGHT, "....0", [0, 1, 2, 3, 3600])
     assert [w.absence for w in windows if w.absence] == [(0, 4)]
     assert [(c.start, c.end) for w in windows for c in w.clips] == [(3600, 3601)]
+
+
+def test_what_a_clip_was_given_for_before_a_jump_is_not_told_again_as_an_absence() -> None:
+    windows = run(EIGHT, "0.......0", [*range(8), 3600])
+    assert [w.absence for w in windows if w.absence] == []
 
 
 def test_what_lies_between_windows_that_do_not_touch_is_passed_over() -> None:

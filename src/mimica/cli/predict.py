@@ -60,7 +60,7 @@ class Predict:
                 outcomes.append(outcome)
                 if outcome.state == "failed":
                     bar.say(f"[red]failed[/] {_plain(outcome.error)}")
-        _table(outcomes, Console(stderr=True) if streamed else console)
+        _table(outcomes, console)
         return 1 if stop() or any(outcome.state == "failed" for outcome in outcomes) else 0
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from mimica.clips import Clip, Face, Frame, Reading, Status, Track
+from mimica.errors import UsageError
 from mimica.faces.crop import FER_MARGIN, face_view
 from mimica.faces.detect import Detector, load_detector
 from mimica.faces.quality import LOW, judge
@@ -44,9 +45,11 @@ class Reader:
         self.detector = detector or load_detector(chosen, min_face=self.settings.min_face, device=self.settings.device)
         threshold = self.settings.unsure_below
         self.unsure_below = recogniser.unsure_below if threshold is None else threshold
-        self.grid = WindowGrid(
-            fps=self.settings.fps, frames=min(self.settings.window, recogniser.frames), stride=self.settings.stride
-        )
+        frames = self.settings.window or recogniser.frames
+        if frames > recogniser.frames:
+            raise UsageError(f"{recogniser.name} reads windows of at most {recogniser.frames} frames, got {frames}")
+        stride = self.settings.stride or max(1, frames // 2)
+        self.grid = WindowGrid(fps=self.settings.fps, frames=frames, stride=stride)
 
     def read(
         self, source: str | Path, *, every_frame: bool = False, stopped: Callable[[], bool] = lambda: False
@@ -73,7 +76,8 @@ class Reader:
             labels=self.recogniser.space.names,
             views=("raw",) if self.settings.smooth else (),
             model=self.recogniser.card,
-            settings=asdict(self.settings) | {"unsure_below": self.unsure_below, "window": self.grid.frames},
+            settings=asdict(self.settings)
+            | {"unsure_below": self.unsure_below, "window": self.grid.frames, "stride": self.grid.stride},
         )
 
 

@@ -17,10 +17,10 @@ class Settings:
     """Find faces, or take each picture as one face that is already cropped."""
     fps: float = 8.0
     """Frames a second that are looked at; the rest are passed over, true times stay."""
-    window: int = 16
-    """Frames in a window: what one reading is about."""
-    stride: int = 8
-    """Frames from the start of a window to the start of the next."""
+    window: int | None = None
+    """Frames in a window, what one reading is about; as many as the model reads where not given."""
+    stride: int | None = None
+    """Frames from the start of a window to the start of the next; half a window where not given."""
     smooth: float = 0.0
     """Seconds over which a person's probabilities are averaged causally; 0 leaves them raw."""
     min_face: float | None = None

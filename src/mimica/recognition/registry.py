@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mimica import checkpoint
-from mimica.errors import CheckpointError, unknown
+from mimica.errors import CheckpointError, UsageError, unknown
 
 if TYPE_CHECKING:
     from mimica.labels import LabelSpace
@@ -46,16 +46,26 @@ def facts(name: str) -> dict[str, Any]:
 def load(name: str, *, device: str = "cpu") -> Recogniser:
     """A recogniser by name or by the path that training wrote, ready to read.
 
-    Raises UsageError for an unknown name, CheckpointError for weights that do not fit.
+    Raises UsageError for an unknown name or device, CheckpointError for weights that do not fit.
     """
     path = locate(name)
     kind = checkpoint.read_facts(path).get("kind")
     if kind != "recogniser":
         names = ", ".join(list_models())
         raise CheckpointError(f"{path} is of the kind '{kind}', not a recogniser; choose from {names}")
+    _check(device)
     from mimica.recognition.duse.checkpoint import load_duse
 
     return load_duse(path, device=device)
+
+
+def _check(device: str) -> None:
+    import torch
+
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError):  # AssertionError: this torch was built without CUDA
+        raise UsageError(f"there is no device '{device}' here; `mimica doctor` lists those that there are") from None
 
 
 def space_from(stated: Mapping[str, Any]) -> LabelSpace:

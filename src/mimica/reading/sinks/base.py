@@ -128,6 +128,8 @@ class FileSink:
         """Turns an error of the file system into one sentence that names the file."""
         try:
             yield
+        except BrokenPipeError:
+            raise  # whoever reads standard output has enough: nothing is wrong with the file
         except OSError as error:
             what = error.strerror or str(error)
             raise InputError(
