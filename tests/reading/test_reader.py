@@ -292,11 +292,6 @@ def test_the_view_of_a_face_is_its_cut_and_not_the_frame(recogniser: Recogniser,
     assert np.allclose([shares(r) for r in here], [shares(r) for r in there], atol=1e-4)
 
 
-def test_a_window_is_no_longer_than_the_model_can_read(recogniser: Recogniser, one: Path) -> None:
-    reader = Reader(replace(recogniser, frames=4), QUICK, detector=Squares())
-    assert all(r.end - r.start == pytest.approx(0.4) for r in readings(reader.read(one))[:-1])
-
-
 def test_a_file_that_is_no_video_is_refused_in_one_sentence(recogniser: Recogniser, tmp_path: Path) -> None:
     broken = tmp_path / "broken.mp4"
     broken.write_text("not a video")

@@ -95,9 +95,12 @@ def test_a_place_that_cannot_be_written_to_is_one_sentence(format: str, tmp_path
 
 
 def test_a_disk_that_fills_up_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"cannot write .*out\.csv: No space left"), open_sink(  # noqa: PT012
-        "csv", tmp_path / "out.csv"
-    ) as sink:
+    with (
+        pytest.raises(InputError, match=r"cannot write .*out\.csv: No space left"),
+        open_sink(  # noqa: PT012
+            "csv", tmp_path / "out.csv"
+        ) as sink,
+    ):
         opened, *_ = stream(seconds=1.0)
         sink.append(opened)
         sink._writer = Full()

@@ -31,9 +31,7 @@ def write(format: str, path: Path, events=EVENTS, **options) -> Path:
 
 
 def reading(person, start, end, label="fear", status="ok", confidence=0.5) -> Reading:
-    return Reading(
-        source="s", person=person, start=start, end=end, label=label, confidence=confidence, status=status
-    )
+    return Reading(source="s", person=person, start=start, end=end, label=label, confidence=confidence, status=status)
 
 
 def told(windows: list[tuple[float, float, str]]) -> list[tuple[float, float, str]]:

@@ -83,4 +83,4 @@ def test_a_label_space_survives_being_stated_in_json(space: LabelSpace) -> None:
 @pytest.mark.parametrize("device", ["toaster", "cuda:99"])
 def test_a_device_that_is_not_there_is_refused_in_a_sentence(device: str, tiny_model: Path) -> None:
     with pytest.raises(UsageError, match=f"there is no device '{device}' here"):
-        load(str(tiny_model), device=device)
+        registry.load(str(tiny_model), device=device)

@@ -252,7 +252,7 @@ def _left_out(contents: Contents) -> str:
     total = sum(contents.counts.values())
     rows = "".join(
         f'<tr><th scope="row">{escape(contents.names.get(s, s))}</th><td>{contents.counts[s]}</td>'
-        f'<td>{_percent(contents.counts[s] / total) if total else "–"}</td>'
+        f"<td>{_percent(contents.counts[s] / total) if total else '–'}</td>"
         f'<td class="words">{escape(_MEANS[s])}</td></tr>'
         for s in STATUSES
     )

@@ -69,9 +69,7 @@ class Spans:
 
     def append(self, reading: Reading) -> None:
         """Take one reading, in any order."""
-        self._windows[reading.person].append(
-            Window(reading.start, reading.end, says(reading), reading.confidence)
-        )
+        self._windows[reading.person].append(Window(reading.start, reading.end, says(reading), reading.confidence))
 
     def persons(self) -> list[int | None]:
         """Everyone who was read, in order; None, last, stands for windows in which no face was seen."""
