@@ -313,3 +313,9 @@ def test_a_window_longer_than_the_model_reads_is_refused(recogniser: Recogniser)
 def test_windows_are_the_models_own_and_overlap_by_half_where_nothing_is_asked_for(recogniser: Recogniser) -> None:
     assert Reader(recogniser, Settings(faces="none")).grid == WindowGrid(fps=8, frames=16, stride=8)
     assert Reader(recogniser, Settings(faces="none", window=6)).grid == WindowGrid(fps=8, frames=6, stride=3)
+
+
+def test_a_model_may_read_windows_shorter_than_the_longest_that_it_can(recogniser: Recogniser) -> None:
+    short = replace(recogniser, window=8)
+    assert Reader(short, Settings(faces="none")).grid == WindowGrid(fps=8, frames=8, stride=4)
+    assert Reader(short, Settings(faces="none", window=16)).grid.frames == 16

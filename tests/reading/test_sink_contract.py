@@ -95,18 +95,18 @@ def test_a_place_that_cannot_be_written_to_is_one_sentence(format: str, tmp_path
 
 
 def test_a_disk_that_fills_up_is_one_sentence(tmp_path: Path) -> None:
-    with (
-        pytest.raises(InputError, match=r"cannot write .*out\.csv: No space left"),
-        open_sink(  # noqa: PT012
-            "csv", tmp_path / "out.csv"
-        ) as sink,
-    ):
-        opened, *_ = stream(seconds=1.0)
-        sink.append(opened)
-        sink._writer = Full()
-        for event in stream(seconds=3.0):
-            if event is not opened and type(event).__name__ == "Reading":
+    opened, *_ = stream(seconds=1.0)
+    told = [event for event in stream(seconds=3.0) if type(event).__name__ == "Reading"]
+
+    def write_to_a_full_disk() -> None:
+        with open_sink("csv", tmp_path / "out.csv") as sink:
+            sink.append(opened)
+            sink._writer = Full()
+            for event in told:
                 sink.append(event)
+
+    with pytest.raises(InputError, match=r"cannot write .*out\.csv: No space left"):
+        write_to_a_full_disk()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -46,4 +46,4 @@ def test_the_recogniser_fits_the_encoder_that_its_recipe_names() -> None:
     minilm_layers = 6
     assert prompted_layers(recipe.model.depth, vision_layers=tower.layers, text_layers=minilm_layers) > 1
     assert tower.dim % recipe.model.attention_heads == 0
-    assert recipe.frames <= recipe.window
+    assert recipe.frames <= recipe.longest

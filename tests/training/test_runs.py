@@ -34,7 +34,7 @@ PRETRAINING = Pretraining(
 
 def training(encoder: Path) -> Training:
     return Training(
-        model=DuseConfig(depth="deep", tokens=2, heads=2), encoder=str(encoder), frames=3, window=4,
+        model=DuseConfig(depth="deep", tokens=2, heads=2), encoder=str(encoder), frames=3, longest=4,
         loop=LoopConfig(epochs=3, batch=7, lr=2e-2, ema=0.5), augmentation=MILD,
     )  # fmt: skip
 

@@ -86,7 +86,7 @@ def _models() -> list[str]:
         except MimicaError as error:
             problems.append(f"the model {name} does not load: {error}")
             continue
-        print(f"model {name}: reads {model.frames} frames of {model.size} pixels")
+        print(f"model {name}: reads windows of up to {model.frames} frames, faces of {model.size} pixels")
         if abs(total - 1) > 1e-4:
             problems.append(f"the model {name} gives probabilities that sum to {total:.3f}")
     return problems

@@ -133,19 +133,27 @@ def _table(outcomes: list[Outcome], console: Console) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name, justify in (("source", "left"), ("state", "left"), ("people", "right"), ("time", "right"),
                           ("shown most", "left"), ("not sure", "right"), ("no face", "right")):  # fmt: skip
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for outcome in outcomes:
         told = sum(outcome.statuses.values())
         faces = told - outcome.statuses.get("no_face", 0)
         sure = outcome.statuses.get("ok", 0)
-        ranked = sorted(outcome.labels.items(), key=lambda pair: -pair[1])[:2]
-        shown = ", ".join(f"{label} {number / sure:.0%}" for label, number in ranked)
+        ranked = sorted(outcome.labels.items(), key=lambda pair: -pair[1])
+        shown = ", ".join(f"{label} {number / sure:.0%}" for label, number in ranked if number >= 0.1 * sure)
         table.add_row(
             _plain(Path(outcome.source).name), outcome.state, str(outcome.people), f"{outcome.seconds:.1f} s", shown,
             f"{1 - sure / faces:.0%}" if faces else "", f"{1 - faces / told:.0%}" if told else "",
         )  # fmt: skip
     console.print(table)
     for outcome in outcomes:
-        for path in outcome.outputs:
-            console.print(_plain(path), soft_wrap=True, highlight=False)
+        for line in outcome.outputs if len(outcomes) == 1 else _together(outcome.outputs):
+            console.print(_plain(line), soft_wrap=True, highlight=False)
     console.print("Apparent expression, not what someone feels.", style="dim")
+
+
+def _together(outputs: list[str]) -> list[str]:
+    """The files of one source on one line: its name with all the endings."""
+    if not outputs:
+        return []
+    first, *others = outputs
+    return [", ".join([first, *(Path(path).suffix for path in others)])]

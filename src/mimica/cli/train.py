@@ -41,8 +41,8 @@ class Train:
         recipe = with_loop(training(self.recipe), epochs=self.epochs, batch=self.batch, seed=self.seed)
         recipe = replace(recipe, encoder=self.encoder or recipe.encoder)
         size = load_encoder(encoder_path(recipe.encoder))[0].size
-        clips = load(self.data, size=size, frames=recipe.window)
-        held = load_held(self.data, size=size, frames=recipe.window)
+        clips = load(self.data, size=size, frames=recipe.longest)
+        held = load_held(self.data, size=size, frames=recipe.longest)
         with Epochs(recipe.loop.epochs) as report:
             path = train_recogniser(recipe, clips, out=self.out, held=held, resume=self.resume, report=report)
         print(path)

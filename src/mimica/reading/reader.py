@@ -45,7 +45,7 @@ class Reader:
         self.detector = detector or load_detector(chosen, min_face=self.settings.min_face, device=self.settings.device)
         threshold = self.settings.unsure_below
         self.unsure_below = recogniser.unsure_below if threshold is None else threshold
-        frames = self.settings.window or recogniser.frames
+        frames = self.settings.window or recogniser.window or recogniser.frames
         if frames > recogniser.frames:
             raise UsageError(f"{recogniser.name} reads windows of at most {recogniser.frames} frames, got {frames}")
         stride = self.settings.stride or max(1, frames // 2)

@@ -18,7 +18,7 @@ class Settings:
     fps: float = 8.0
     """Frames a second that are looked at; the rest are passed over, true times stay."""
     window: int | None = None
-    """Frames in a window, what one reading is about; as many as the model reads where not given."""
+    """Frames in a window, what one reading is about; the model's own number where not given."""
     stride: int | None = None
     """Frames from the start of a window to the start of the next; half a window where not given."""
     smooth: float = 0.0

@@ -46,7 +46,8 @@ class Network(Protocol):
 class Recogniser:
     """A network with what it takes to trust its output.
 
-    `frames` is how many frames a clip has at most, `temperature` what logits are divided by, and
+    `frames` is how many frames a clip has at most, `window` how many it has unless asked otherwise
+    (None: as many); `temperature` is what logits are divided by, and
     `unsure_below` the confidence below which a reading is called unsure; both were fitted on data
     that was neither trained nor tested on. `facts` is the model's card as data.
     """
@@ -55,6 +56,7 @@ class Recogniser:
     network: Network
     space: LabelSpace
     frames: int
+    window: int | None = None
     temperature: float = 1.0
     unsure_below: float = 0.0
     facts: Mapping[str, Any] = field(default_factory=dict)

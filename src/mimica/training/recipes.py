@@ -29,7 +29,8 @@ class Pretraining:
 class Training:
     """How to train a recogniser on an encoder: the method's choices, the loop, the clips made of stills.
 
-    `frames` is how many frames a clip has in training, `window` how many the recogniser reads at most;
+    `frames` is how many frames a clip has in training and a window in reading, `longest` how many the
+    recogniser reads at most;
     `per_epoch` how many clips an epoch has, None for as many as the data.
     """
 
@@ -37,7 +38,7 @@ class Training:
     encoder: str
     loop: LoopConfig
     frames: int
-    window: int = 16
+    longest: int = 16
     per_epoch: int | None = None
     balance: float = 0.5
     augmentation: Augmentation = field(default_factory=Augmentation)

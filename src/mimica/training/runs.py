@@ -128,7 +128,11 @@ def train_recogniser(
 
     learner = _Learner(duse)
     train(learner, data, recipe.loop, out=out, resume=resume, validate=validate, report=report)
-    stated = _facts(recipe, clips) | {"frames": recipe.window, **_calibration(duse.eval(), held)}
+    stated = _facts(recipe, clips) | {
+        "frames": recipe.longest,
+        "window": recipe.frames,
+        **_calibration(duse.eval(), held),
+    }
     path = out / "duse-compact.safetensors"
     save_duse(path, duse, encoder=encoder, facts=stated)
     return path

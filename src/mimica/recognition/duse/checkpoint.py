@@ -54,9 +54,16 @@ def load_duse(path: Path, *, device: str = "cpu") -> Recogniser:
     checkpoint.fill(duse, wanted | {f"vision.{n}": t for n, t in vision.state_dict().items()}, str(path))
     duse.freeze().to(device)
     return Recogniser(
-        name=path.stem, network=duse, space=space, frames=facts["frames"], temperature=facts["temperature"],
-        unsure_below=facts["unsure_below"], facts=facts, device=device,
-    )  # fmt: skip
+        name=path.stem,
+        network=duse,
+        space=space,
+        frames=facts["frames"],
+        window=facts.get("window"),
+        temperature=facts["temperature"],
+        unsure_below=facts["unsure_below"],
+        facts=facts,
+        device=device,
+    )
 
 
 def _encoder(named: str, sha256: str, asked_by: Path) -> Path:
