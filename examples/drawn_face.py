@@ -30,25 +30,36 @@ def face(smile: float, wide: float) -> np.ndarray:
     def curve(points: list[tuple[float, float]], colour: tuple[int, int, int], width: float) -> None:
         draw.line([(scale * x, scale * y) for x, y in points], fill=colour, width=int(scale * width), joint="curve")
 
-    ellipse(120, 96, 98, 100, (58, 42, 36))
-    ellipse(120, 126, 84, 106, (214, 172, 146))
+    ellipse(120, 92, 94, 96, (66, 50, 44))
+    ellipse(120, 126, 80, 104, (206, 166, 142))
+    ellipse(120, 62, 46, 22, (214, 176, 152))
     for side in (-1, 1):
-        x = 120 + side * 36
-        ellipse(x, 104, 17, 8 + 5 * wide - 2 * max(smile, 0), (246, 244, 240))
-        ellipse(x, 104, 7, 7, (56, 70, 62))
-        brow = 82 - 9 * wide - 3 * smile
-        curve([(x - 20, brow + 4), (x, brow - 3), (x + 20, brow + 4)], (70, 50, 42), 5)
-        if smile > 0.2:
-            ellipse(x + side * 14, 146 - 6 * smile, 20 * smile, 12 * smile, (224, 182, 156))
-    curve([(116, 106), (108, 144), (122, 150)], (180, 136, 112), 4)
+        x, squint = 120 + side * 35, 2 * max(smile, 0)
+        ellipse(x, 106, 22, 13, (190, 150, 128))
+        ellipse(x, 107, 15, 6.5 + 5 * wide - squint, (232, 226, 220))
+        ellipse(x, 107, 7, min(7, 6.5 + 5 * wide - squint), (52, 46, 42))
+        curve([(x - 16, 101 - 4 * wide + squint / 2), (x + 16, 101 - 4 * wide + squint / 2)], (92, 64, 54), 3)
+        brow = 91 - 12 * wide - 1.5 * smile
+        curve([(x - 20, brow + 2), (x - 8, brow - 1), (x + 8, brow - 1), (x + 20, brow + 2)], (78, 58, 50), 7)
+        # Cheeks rise and fold towards the corners of the mouth.
+        if smile > 0.1:
+            ellipse(x + side * 12, 146 - 6 * smile, 20, 13 * smile, (220, 178, 154))
+            fold = [(120 + side * (22 + 9 * i), 146 + 9 * i - 4 * smile) for i in range(4)]
+            curve(fold, (176, 134, 114), 1 + 3 * smile)
+    ellipse(120, 146, 15, 8, (188, 146, 124))
+    ellipse(112, 149, 4, 2.5, (128, 90, 78))
+    ellipse(128, 149, 4, 2.5, (128, 90, 78))
     across = [-1 + i / 12 for i in range(25)]
-    lips = [(120 + (30 + 10 * smile) * a, 184 - 16 * smile * a * a + 4 * smile) for a in across]
-    opened = [(x, y + (14 * wide + 12 * max(smile, 0)) * (1 - a * a)) for (x, y), a in zip(lips, across, strict=True)]
-    draw.polygon([(scale * x, scale * y) for x, y in [*lips, *opened[::-1]]], fill=(240, 236, 228))
-    curve(lips, (150, 70, 66), 5)
-    curve(opened, (158, 78, 72), 6)
+    wider, drop = 27 + 15 * max(smile, 0) - 6 * wide, 20 * wide + 14 * max(smile, 0)
+    upper = [(120 + wider * a, 186 - 15 * smile * a * a + 5 * smile - 3 * wide) for a in across]
+    lower = [(x, y + drop * (1 - a * a)) for (x, y), a in zip(upper, across, strict=True)]
+    teeth = (244, 240, 234) if smile > wide else (74, 40, 38)
+    draw.polygon([(scale * x, scale * y) for x, y in [*upper, *lower[::-1]]], fill=teeth)
+    curve(upper, (150, 84, 76), 5)
+    curve(lower, (158, 92, 84), 6)
+    curve([(108, 205 + drop), (132, 205 + drop)], (184, 142, 122), 3)
     small = picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-    return np.asarray(small.filter(ImageFilter.GaussianBlur(0.6)))
+    return np.asarray(small.filter(ImageFilter.GaussianBlur(0.8)))
 
 
 def main() -> None:

@@ -52,7 +52,9 @@ class Predict:
             model=self.model, out=None if streamed else Path(self.out), formats=self.format, settings=self.settings,
             blur_faces=self.blur_faces,
         )  # fmt: skip
-        console = Console(stderr=True) if streamed else Console()
+        console = Console(stderr=streamed)
+        if not console.is_terminal:
+            console = Console(stderr=streamed, width=110)  # a pipe has no width of its own
         stop = _Stop(console)
         outcomes: list[Outcome] = []
         with _Bar(streamed or not console.is_terminal) as bar, stop:
