@@ -77,5 +77,4 @@ def face(smile: float, wide: float) -> np.ndarray:
 if __name__ == "__main__":
     with VideoWriter(Path(sys.argv[1]), width=SIDE, height=SIDE, rate=RATE) as video:
         for t in np.arange(0, SECONDS, 1 / RATE):
-            smiled, surprised = (t - 1) / 4, (t - 5.5) / 2.5
-            video.write(face(*(math.sin(math.pi * min(max(v, 0), 1)) for v in (smiled, surprised))), float(t))
+            video.write(face(*(math.sin(math.pi * np.clip(v, 0, 1)) for v in ((t - 1) / 4, (t - 5.5) / 2.5))), float(t))

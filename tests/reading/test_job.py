@@ -331,3 +331,14 @@ def test_a_stop_reaches_the_processes_at_once(long: tuple[Job, list[str]], tmp_p
     assert {outcome.state for outcome in outcomes} == {"stopped"}
     assert len(outcomes) <= 2
     assert set(written(tmp_path / "out")) == {Path(path).name for outcome in outcomes for path in outcome.outputs}
+
+
+def test_a_film_that_is_cut_short_is_read_as_far_as_it_goes_and_warned_of(job: Job, tmp_path: Path) -> None:
+    whole = film(tmp_path / "whole.mp4", alone(120), rate=10)
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+    (fine, outcome) = run(job, [str(whole), str(cut)])
+    assert (fine.state, fine.warnings) == ("done", [])
+    assert (outcome.state, len(outcome.warnings)) == ("done", 1)
+    assert "damaged" in outcome.warnings[0]
+    assert 0 < outcome.seconds < fine.seconds

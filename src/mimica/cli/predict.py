@@ -62,6 +62,8 @@ class Predict:
                 outcomes.append(outcome)
                 if outcome.state == "failed":
                     bar.say(f"[red]failed[/] {_plain(outcome.error)}")
+                for warning in outcome.warnings:
+                    bar.say(f"[yellow]{_plain(Path(outcome.source).name)}[/] {_plain(warning)}")
         _table(outcomes, console)
         return 1 if stop() or any(outcome.state == "failed" for outcome in outcomes) else 0
 

@@ -61,13 +61,15 @@ class Settled:
 class Closed:
     """A source is at its end. `frames` decoded, `read` looked at, `last_time` of the last frame in seconds.
 
-    `notes` are sentences on what was left out and why. `finished` is False if reading was stopped or failed.
+    `notes` are sentences on what was left out and why; `warnings` those of them that speak of something wrong
+    with the source. `finished` is False if reading was stopped or failed.
     """
 
     frames: int
     read: int
     last_time: float
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     finished: bool = True
 
 

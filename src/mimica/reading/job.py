@@ -57,6 +57,7 @@ class Outcome:
     labels: dict[str, int] = field(default_factory=dict)
     statuses: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 Progress = Callable[[str, float, float | None], None]
@@ -174,7 +175,7 @@ def _count(event: Event, outcome: Outcome, people: set[int], labels: Counter[str
         if event.status == "ok" and event.label:
             labels[event.label] += 1
     elif isinstance(event, Closed):
-        outcome.seconds, outcome.notes = event.last_time, list(event.notes)
+        outcome.seconds, outcome.notes, outcome.warnings = event.last_time, list(event.notes), list(event.warnings)
         outcome.state = "done" if event.finished else "stopped"
 
 

@@ -114,6 +114,7 @@ class _Run:
         yield from self.tracker.tracks()
         yield Closed(
             frames=self.frames, read=self.looked, last_time=self.last, notes=tuple(self._notes(finished)),
+            warnings=tuple(self.video.notes),
             finished=finished,
         )  # fmt: skip
 

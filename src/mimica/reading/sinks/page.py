@@ -132,10 +132,8 @@ def _banner(contents: Contents) -> str:
 def _player(contents: Contents) -> str:
     if not contents.plays or contents.still or contents.link is None:
         return ""
-    return (
-        f'<video id="player" controls preload="metadata" src="{escape(_href(contents.link))}"></video>'
-        '<p class="hint">Click into a timeline to go to that moment.</p>'
-    )
+    hint = '<p class="hint">Click into a timeline to go to that moment.</p>' if contents.persons else ""
+    return f'<video id="player" controls preload="metadata" src="{escape(_href(contents.link))}"></video>{hint}'
 
 
 def _table(contents: Contents) -> str:
