@@ -1,8 +1,8 @@
 """The training loop, to be read from top to bottom.
 
-It rests on accelerate for precision, several processes and accumulation. Everything random is a
+It rests on accelerate for precision and accumulation, in one process. Everything random is a
 function of (seed, epoch, clip), and a run's state is saved whole at the end of each epoch, so that
-a run that was killed goes on as if it had not been.
+a run that was killed goes on as if it had not been (in fp16 the scale of the loss is found anew).
 """
 
 from __future__ import annotations
