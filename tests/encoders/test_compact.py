@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from mimica.encoders.compact import CompactConfig, CompactVision
 from mimica.encoders.store import load_encoder
 from mimica.encoders.towers import freeze
+from mimica.errors import UsageError
 
 L = 1 + 36  # the class token and the patches of 48 pixels
 
@@ -110,6 +112,27 @@ def test_the_prompts_of_every_layer_change_the_feature(vision: CompactVision, im
     before = vision(images, prompts)
     prompts[layer] = -prompts[layer]
     assert (vision(images, prompts) - before).abs().max() > 1e-3
+
+
+def test_the_last_prompts_may_be_carried_on_instead(vision: CompactVision, images: Tensor) -> None:
+    entered: list[int] = []
+    for block in vision.blocks:
+        block.register_forward_pre_hook(lambda _, given: entered.append(given[0].shape[1]))
+    carried = vision(images, some_prompts(1), after="carry")
+    assert entered == [L + 4] * 3
+    assert (carried - vision(images, some_prompts(1))).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("after", ["drop", "carry"])
+def test_any_layers_tokens_are_to_be_had_without_the_places_of_prompts(
+    vision: CompactVision, images: Tensor, after: Any
+) -> None:
+    tokens = vision.layer_tokens(images, some_prompts(2), layers=[0, 2, 3], after=after)
+    assert {number: t.shape for number, t in tokens.items()} == dict.fromkeys([0, 2, 3], (5, L, 32))
+    assert torch.equal(tokens[0], vision.tokens(images))
+    assert torch.equal(vision.project(vision.norm(tokens[3][:, 0])), vision(images, some_prompts(2), after=after))
+    with pytest.raises(UsageError, match="no layer 4"):
+        vision.layer_tokens(images, layers=[4])
 
 
 def test_each_picture_may_have_prompts_of_its_own(vision: CompactVision, images: Tensor) -> None:

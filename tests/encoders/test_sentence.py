@@ -108,6 +108,30 @@ def test_the_prompts_of_every_layer_change_the_feature_and_have_a_gradient(text:
     assert (text(TEXTS, changed) - before).abs().max() > 1e-3
 
 
+def test_the_last_prompts_may_be_carried_on_instead(text: SentenceTower) -> None:
+    entered: list[int] = []
+    hooks = [
+        layer.register_forward_pre_hook(lambda _, given: entered.append(given[0].shape[1]))
+        for layer in text.bert.encoder.layer
+    ]
+    carried = text(TEXTS, some_prompts(1), after="carry")
+    for hook in hooks:
+        hook.remove()
+    assert entered == [length(text, TEXTS) + 4] * 2
+    assert (carried - text(TEXTS, some_prompts(1))).abs().max() > 1e-4
+    assert torch.allclose(carried[:1], text(TEXTS[:1], some_prompts(1), after="carry"), atol=1e-5)
+
+
+def test_layer_tokens_are_the_librarys_hidden_states(text: SentenceTower) -> None:
+    batch = text.tokenizer(TEXTS, padding=True, return_tensors="pt")
+    states = text.bert(**batch, output_hidden_states=True).hidden_states
+    tokens = text.layer_tokens(TEXTS, layers=[0, 1, 2])
+    seen = batch["attention_mask"].bool()
+    assert all(torch.allclose(tokens[i][seen], state[seen], atol=1e-5) for i, state in enumerate(states))
+    prompted = text.layer_tokens(TEXTS, some_prompts(2), layers=[2])
+    assert prompted[2].shape == states[2].shape
+
+
 def test_the_bert_is_frozen_and_stays_so_in_training(text: SentenceTower) -> None:
     text.train()
     assert {name for name, p in text.named_parameters() if p.requires_grad} == {"project.weight"}

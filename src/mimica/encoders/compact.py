@@ -9,6 +9,7 @@ project (`mimica pretrain compact`), never taken from elsewhere.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mimica.encoders.towers import Prompts
+from mimica.encoders.towers import After, Prompts, last_of, pick, step_through
 
 _LUMA = (0.299, 0.587, 0.114)
 
@@ -122,22 +123,27 @@ class CompactVision(nn.Module):
         x = x.flatten(2).transpose(1, 2)
         return torch.cat([self.cls.expand(len(x), -1, -1), x], dim=1) + self.position
 
-    def forward(self, images: Tensor, prompts: Prompts = ()) -> Tensor:
+    def forward(self, images: Tensor, prompts: Prompts = (), *, after: After = "drop") -> Tensor:
         """Features [N, d] of normalised images [N, 3, S, S].
 
         `prompts[i]` is appended before layer i and what comes out at its places is dropped
-        (DuSE, eqs. 4-5); layers beyond the last prompt run without any.
+        (DuSE, eqs. 4-5); layers beyond the last prompt run without any, or by `after` with the last outputs.
         """
+        x = last_of(self._steps(images, prompts, after))
+        features: Tensor = self.project(self.norm(x[:, 0]))
+        return features
+
+    def layer_tokens(
+        self, images: Tensor, prompts: Prompts = (), *, layers: Sequence[int], after: After = "drop"
+    ) -> dict[int, Tensor]:
+        """The tokens [N, 1 + L, D] that leave each layer asked for, counted from 1; 0 is what enters the first."""
+        return pick(self._steps(images, prompts, after), layers, self.layers)
+
+    def _steps(self, images: Tensor, prompts: Prompts, after: After) -> Iterator[Tensor]:
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.cls.requires_grad):
             # Frozen: prompts enter above the stem, so nothing below needs a gradient.
             x = self.tokens(images)
-        kept = x.shape[1]
-        for i, block in enumerate(self.blocks):
-            if i < len(prompts):
-                x = torch.cat([x, prompts[i].expand(len(x), -1, -1)], dim=1)
-            x = block(x)[:, :kept]
-        features: Tensor = self.project(self.norm(x[:, 0]))
-        return features
+        return step_through(self.blocks, x, prompts, at=x.shape[1], after=after, run=lambda layer, y, _: layer(y))
 
 
 def channels_last(vision: CompactVision) -> CompactVision:

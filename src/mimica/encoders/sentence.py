@@ -10,7 +10,6 @@ dropped, and they are not pooled. With no prompts the features are the library's
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from mimica import assets
-from mimica.encoders.towers import Prompts, freeze
+from mimica.encoders.library import quiet
+from mimica.encoders.towers import After, Prompts, freeze, last_of, pick, step_through
 from mimica.errors import CheckpointError, MissingExtra
 
 
@@ -32,7 +32,7 @@ class SentenceTower(nn.Module):
         except ImportError:
             raise MissingExtra("transformers", "clip") from None
         folder = folder or assets.find("minilm")
-        with _quiet():
+        with quiet():
             self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             # SDPA takes the mask of ones and zeros that stepping through the layers by hand needs.
             loaded: Any = BertModel.from_pretrained(
@@ -55,42 +55,37 @@ class SentenceTower(nn.Module):
         self.bert.eval()
         return self
 
-    def sentences(self, texts: Sequence[str], prompts: Prompts = ()) -> Tensor:
+    def sentences(self, texts: Sequence[str], prompts: Prompts = (), *, after: After = "drop") -> Tensor:
         """Sentence features [N, D] before the projection, of unit length."""
-        batch = self.tokenizer(list(texts), padding=True, truncation=True, max_length=self.longest, return_tensors="pt")
-        device = self.project.weight.device
-        ids, mask = batch["input_ids"].to(device), batch["attention_mask"].to(device)
-        x = self.bert.embeddings(input_ids=ids)
-        N = len(x)
-        for i, layer in enumerate(self.bert.encoder.layer):
-            n = prompts[i].shape[1] if i < len(prompts) else 0
-            if n:
-                x = torch.cat([x[:, :1], prompts[i].expand(N, -1, -1), x[:, 1:]], dim=1)
-            seen = torch.cat([mask[:, :1], mask.new_ones(N, n), mask[:, 1:]], dim=1)
-            x = layer(x, attention_mask=seen[:, None, None, :].bool())
-            if n:
-                x = torch.cat([x[:, :1], x[:, 1 + n :]], dim=1)
+        ids, mask = self._read(texts)
+        x = last_of(self._steps(ids, mask, prompts, after))
         weight = mask[..., None].to(x.dtype)
         return torch.nn.functional.normalize((x * weight).sum(1) / weight.sum(1), dim=-1)
 
-    def forward(self, sentences: Sequence[str], prompts: Prompts = ()) -> Tensor:
+    def forward(self, sentences: Sequence[str], prompts: Prompts = (), *, after: After = "drop") -> Tensor:
         """Joint features [N, d] of N sentences."""
-        features: Tensor = self.project(self.sentences(sentences, prompts))
+        features: Tensor = self.project(self.sentences(sentences, prompts, after=after))
         return features
 
+    def layer_tokens(
+        self, sentences: Sequence[str], prompts: Prompts = (), *, layers: Sequence[int], after: After = "drop"
+    ) -> dict[int, Tensor]:
+        """The tokens [N, L, D] that leave each layer asked for, counted from 1; 0 is what enters the first.
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The library's progress bar and load report off, then as they were: a part that is not used is no news."""
-    from transformers.utils import logging as library
+        Sentences are padded at their end to the longest.
+        """
+        return pick(self._steps(*self._read(sentences), prompts, after), layers, self.layers)
 
-    logging: Any = library
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
+    def _read(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        batch = self.tokenizer(list(texts), padding=True, truncation=True, max_length=self.longest, return_tensors="pt")
+        device = self.project.weight.device
+        return batch["input_ids"].to(device), batch["attention_mask"].to(device)
+
+    def _steps(self, ids: Tensor, mask: Tensor, prompts: Prompts, after: After) -> Iterator[Tensor]:
+        def run(layer: nn.Module, x: Tensor, n: int) -> Tensor:
+            seen = torch.cat([mask[:, :1], mask.new_ones(len(mask), n), mask[:, 1:]], dim=1)
+            y: Tensor = layer(x, attention_mask=seen[:, None, None, :].bool())
+            return y
+
+        x = self.bert.embeddings(input_ids=ids)
+        return step_through(self.bert.encoder.layer, x, prompts, at=1, after=after, run=run)

@@ -5,15 +5,23 @@ N items in a batch, n prompt tokens a layer, M prompted layers, D width of a tow
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mimica.errors import UsageError, unknown
+
 Prompts = Sequence[Tensor]
 """One tensor a prompted layer, first layer first, each [N, n, D] or [1, n, D]."""
+
+After = Literal["drop", "carry"]
+"""What becomes of the places of prompts beyond the last prompted layer: `drop` takes them out (DuSE, eqs. 3 and 5),
+`carry` keeps what came out at them as tokens like any other (MaPLe, VPT)."""
 
 
 class VisionTower(Protocol):
@@ -24,8 +32,14 @@ class VisionTower(Protocol):
     layers: int
     dim: int
 
-    def __call__(self, images: Tensor, prompts: Prompts = ()) -> Tensor:
-        """Features [N, d] of images [N, 3, S, S]; prompts enter layer by layer and their outputs are dropped."""
+    def __call__(self, images: Tensor, prompts: Prompts = (), *, after: After = "drop") -> Tensor:
+        """Features [N, d] of images [N, 3, S, S]; prompts enter layer by layer, each in the last one's place."""
+        ...
+
+    def layer_tokens(
+        self, images: Tensor, prompts: Prompts = (), *, layers: Sequence[int], after: After = "drop"
+    ) -> dict[int, Tensor]:
+        """What comes out of the layers asked for, counted from 1, and under 0 what enters the first; no prompts."""
         ...
 
     def normalise(self, pixels: Tensor) -> Tensor:
@@ -40,9 +54,90 @@ class TextTower(Protocol):
     layers: int
     dim: int
 
-    def __call__(self, sentences: Sequence[str], prompts: Prompts = ()) -> Tensor:
-        """Features [len(sentences), d]; prompts enter layer by layer and their outputs are dropped."""
+    def __call__(self, sentences: Sequence[str], prompts: Prompts = (), *, after: After = "drop") -> Tensor:
+        """Features [len(sentences), d]; prompts enter layer by layer, each in the last one's place."""
         ...
+
+    def layer_tokens(
+        self, sentences: Sequence[str], prompts: Prompts = (), *, layers: Sequence[int], after: After = "drop"
+    ) -> dict[int, Tensor]:
+        """What comes out of the layers asked for, counted from 1, and under 0 what enters the first; no prompts.
+
+        [N, L, D] each, padded at the end to the longest sentence.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DualEncoder:
+    """Both towers of one encoder, and the log of what its cosines are multiplied by.
+
+    `identity` is a sha256 over names, shapes and values of the weights, so that what was learned on
+    them can refuse others.
+    """
+
+    vision: VisionTower
+    text: TextTower
+    log_scale: float
+    identity: str
+
+
+def step_through(
+    layers: Iterable[nn.Module],
+    tokens: Tensor,
+    prompts: Prompts,
+    *,
+    at: int,
+    after: After,
+    run: Callable[[nn.Module, Tensor, int], Tensor],
+) -> Iterator[Tensor]:
+    """The tokens [N, L, D] before the first layer and then after each, prompts left out of what is given.
+
+    Prompts stand before token `at`. `run` takes a layer, what enters it and how many prompts stand in it.
+    """
+    if after not in ("drop", "carry"):
+        raise unknown("way with prompts after the last prompted layer", after, ("drop", "carry"))
+    told = tokens[:, :0]
+    yield tokens
+    for i, layer in enumerate(layers):
+        if i < len(prompts):
+            told = prompts[i].to(tokens.dtype).expand(len(tokens), -1, -1)
+        elif after == "drop":
+            told = tokens[:, :0]
+        n = told.shape[1]
+        whole = run(layer, torch.cat([tokens[:, :at], told, tokens[:, at:]], dim=1) if n else tokens, n)
+        told = whole[:, at : at + n]
+        last = at + n == whole.shape[1]
+        tokens = whole[:, :at] if last else torch.cat([whole[:, :at], whole[:, at + n :]], dim=1) if n else whole
+        yield tokens
+
+
+def last_of(steps: Iterable[Tensor]) -> Tensor:
+    """The tokens after the last layer."""
+    for tokens in steps:  # noqa: B007
+        pass
+    return tokens
+
+
+def pick(steps: Iterable[Tensor], layers: Sequence[int], among: int) -> dict[int, Tensor]:
+    """The tokens of the layers asked for out of `among`; nothing above the highest is computed. Raises UsageError."""
+    if wrong := [layer for layer in layers if not 0 <= layer <= among]:
+        raise UsageError(f"there is no layer {wrong[0]}; choose from 0, what enters the first, to {among}")
+    found: dict[int, Tensor] = {}
+    for number, tokens in zip(range(max(layers, default=-1) + 1), steps, strict=False):
+        if number in layers:
+            found[number] = tokens
+    return found
+
+
+def weights_identity(weights: Mapping[str, Tensor]) -> str:
+    """A sha256 over names, shapes and values; the values as 32-bit floats, so that no file format matters."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        values = weights[name].detach().cpu().float().contiguous()
+        digest.update(f"{name} {tuple(values.shape)}\n".encode())
+        digest.update(values.numpy().data)
+    return digest.hexdigest()
 
 
 def freeze(module: nn.Module) -> nn.Module:
