@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from mimica.facs import CORES, UNITS, caption
+from mimica.errors import UsageError
+from mimica.facs import CORES, UNITS, caption, curve
 from mimica.labels import EXPRESSIONS
 
 
@@ -37,3 +39,28 @@ def test_a_caption_is_a_sentence(units: tuple[int, ...], names: bool, sentence: 
 def test_the_tables_of_facts_cannot_be_written_to() -> None:
     with pytest.raises(TypeError):
         CORES["joy"] = (12,)  # type: ignore[index]
+
+
+def test_a_curve_sets_in_stays_and_goes() -> None:
+    time = np.linspace(0, 1, 101)
+    value = curve(time, onset=0.1, apex=0.3, release=0.6, offset=0.9)
+    assert (value[(time <= 0.1) | (time >= 0.9)] == 0).all()
+    assert (value[(time >= 0.3) & (time <= 0.6)] == 1).all()
+    assert (np.diff(value[10:31]) > 0).all()
+    assert (np.diff(value[60:91]) < 0).all()
+
+
+def test_curves_of_many_units_are_made_at_once() -> None:
+    onsets = np.array([0.0, 0.2])
+    both = curve(np.linspace(0, 1, 5)[:, None], onset=onsets, apex=onsets + 0.3, release=0.7, offset=0.9)
+    alone = curve(np.linspace(0, 1, 5), onset=0.2, apex=0.5, release=0.7, offset=0.9)
+    assert both.shape == (5, 2)
+    assert both[:, 1].tolist() == alone.tolist()
+
+
+@pytest.mark.parametrize(
+    ("onset", "apex", "release", "offset"), [(0.5, 0.5, 0.6, 0.7), (0, 0.5, 0.4, 0.7), (0, 0.1, 0.5, 0.5)]
+)
+def test_times_out_of_order_are_no_curve(onset: float, apex: float, release: float, offset: float) -> None:
+    with pytest.raises(UsageError, match="onset < apex <= release < offset"):
+        curve(np.zeros(2), onset=onset, apex=apex, release=release, offset=offset)

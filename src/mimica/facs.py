@@ -8,6 +8,12 @@ show parts of them, and the same units occur without any of these words applying
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from mimica.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,3 +77,32 @@ def caption(units: Iterable[int], *, names: bool = False) -> str:
         return "a face at rest, no part of it moved"
     joined = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
     return f"a face {'with' if names else 'on which'} {joined}"
+
+
+def curve(
+    time: "np.ndarray",
+    *,
+    onset: "float | np.ndarray",
+    apex: "float | np.ndarray",
+    release: "float | np.ndarray",
+    offset: "float | np.ndarray",
+) -> "np.ndarray":
+    """How strong a unit is over time, 0 to 1: it sets in, stays at its apex, and goes.
+
+    It is 0 until `onset`, eases to 1 at `apex`, stays there until `release`, and is 0 again from
+    `offset`; the four are in the clock of `time`, in this order, and broadcast against it.
+
+    >>> import numpy as np
+    >>> curve(np.array([0.0, 0.2, 0.5, 0.8, 1.0]), onset=0.1, apex=0.3, release=0.7, offset=0.9).round(2).tolist()
+    [0.0, 0.5, 1.0, 0.5, 0.0]
+    """
+    import numpy as np
+
+    if not (np.all(np.less(onset, apex)) and np.all(np.less_equal(apex, release)) and np.all(np.less(release, offset))):
+        raise UsageError("a curve needs onset < apex <= release < offset; put its four times in this order")
+
+    def eased(start: "float | np.ndarray", end: "float | np.ndarray") -> "np.ndarray":
+        share = np.clip((time - start) / np.subtract(end, start), 0.0, 1.0)
+        return np.asarray(share * share * (3.0 - 2.0 * share))
+
+    return np.asarray(eased(onset, apex) * (1.0 - eased(release, offset)))

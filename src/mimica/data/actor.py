@@ -1,0 +1,327 @@
+"""The actor: a synthetic face, drawn by formula, whose Action Units we set over time.
+
+B clips (N of a set), T frames of a clip, S side in pixels, U units in the order of `UNIT_ORDER`.
+Nothing here is a photograph or made from one. What it shows are the prototypes of FACS, plainer
+than any real face. Every draw is a function of (part, seed, clip) alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mimica.data.actor_face import Face, paint_face
+from mimica.data.actor_identity import Identity, Part, identities, identities_at, stream
+from mimica.data.actor_shapes import Canvas, grid
+from mimica.data.scene import scene_polarity, scenes
+from mimica.errors import UsageError
+from mimica.facs import CORES, UNITS, curve
+from mimica.labels import EXPRESSIONS, LabelSpace
+
+__all__ = ["DFEW", "DIRECTION", "UNIT_ORDER", "ActorClips", "Identity", "Light", "Pose", "clips", "draw",
+           "identities", "reversed_pairs", "sheet", "unit_curves"]  # fmt: skip
+
+Task = Literal["emotion", "direction"]
+Proportions = Literal["equal", "dfew"]
+
+UNIT_ORDER = tuple(UNITS)
+"""The order of the units in every tensor of units: by their FACS number."""
+
+DFEW = (2445, 1894, 2669, 2173, 1469, 145, 902)
+"""How many clips of each class DFEW has with a single label (arXiv 2008.05924), in the order of the labels."""
+
+DIRECTION = LabelSpace(
+    name="direction",
+    names=("onset", "offset"),
+    descriptions=(
+        ("onset: an expression that sets in and grows", "a face that goes from rest to an expression"),
+        ("offset: an expression that fades and goes", "a face that goes from an expression to rest"),
+    ),
+)
+"""Which way an expression goes. The frames of the two classes are alike; only their order differs."""
+
+_COMPANIONS = {
+    "happiness": (25, 25, 26), "sadness": (17, 17, 24), "neutral": (), "anger": (24, 24, 17),
+    "surprise": (25,), "disgust": (10, 10, 17), "fear": (25, 16),
+}  # fmt: skip
+_CHUNK = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pose:
+    """How the head is held, each [B, T]: yaw, pitch and roll in radians, scale, shifts in half sides of the picture."""
+
+    yaw: Tensor
+    pitch: Tensor
+    roll: Tensor
+    scale: Tensor
+    shift_x: Tensor
+    shift_y: Tensor
+
+    @classmethod
+    def frontal(cls, clips: int, frames: int) -> Pose:
+        """A head that looks straight out, at rest, upright."""
+        zero, one = torch.zeros(clips, frames), torch.ones(clips, frames)
+        return cls(yaw=zero, pitch=zero, roll=zero, scale=one, shift_x=zero, shift_y=zero)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Light:
+    """How the picture is lit and taken, each [B]: where light comes from in radians, how one-sided it is, gamma."""
+
+    angle: Tensor
+    strength: Tensor
+    gamma: Tensor
+
+    @classmethod
+    def even(cls, clips: int) -> Light:
+        """Light from all sides."""
+        return cls(angle=torch.zeros(clips), strength=torch.zeros(clips), gamma=torch.ones(clips))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActorClips:
+    """N synthetic clips: `face` uint8 [N, T, 3, S, S], `units` [N, T, U] 0 to 1, `labels` int [N] of `space`.
+
+    `expressions` [N] are places in `EXPRESSIONS`, `scene` [N] the polarity of what stands behind,
+    `identity` [N] the number of the actor.
+    """
+
+    face: Tensor
+    units: Tensor
+    labels: Tensor
+    expressions: Tensor
+    scene: Tensor
+    identity: Tensor
+    space: LabelSpace
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def draw(
+    identity: Identity, units: Tensor, pose: Pose, light: Light, *, size: int, scene: Tensor | None = None
+) -> Tensor:
+    """Synthetic pictures [B, T, 3, S, S] in 0 to 1 of B actors whose units [B, T, U] are these, before a scene.
+
+    `scene` is [B, 3, S, S] in 0 to 1, or None for plain grey. Neutral has all units zero.
+    """
+    B, T = units.shape[:2]
+    if units.ndim != 3 or units.shape[2] != len(UNIT_ORDER) or len(identity) != B:
+        raise UsageError(f"units must be [{len(identity)}, T, {len(UNIT_ORDER)}], got {list(units.shape)}")
+    clip = torch.arange(B).repeat_interleave(T)
+    flat = units.reshape(B * T, -1).float()
+    turned = torch.stack([getattr(pose, name) for name in Pose.__slots__], -1).reshape(B * T, -1).float()
+    lit = torch.stack([light.angle, light.strength, light.gamma], -1).float()
+    back = torch.full((B, 3, size, size), 0.62) if scene is None else scene
+    parts = [
+        _drawn(identity.take(clip[i]), flat[i], turned[i], lit[clip[i]], back[clip[i]])
+        for i in torch.split(torch.arange(B * T), _CHUNK)
+    ]
+    return torch.cat(parts).view(B, T, 3, size, size)
+
+
+def _drawn(identity: Identity, units: Tensor, pose: Tensor, light: Tensor, scene: Tensor) -> Tensor:
+    """Pictures [N, 3, S, S] of pose [N, 6] and light [N, 3]."""
+    size = scene.shape[-1]
+    u, v = grid(size, len(units))
+    yaw, pitch, roll, scale, across, down = (p[:, None, None] for p in pose.unbind(1))
+    x, y = (u - across) / scale, (v - down) / scale
+    x, y = x * torch.cos(roll) + y * torch.sin(roll), y * torch.cos(roll) - x * torch.sin(roll)
+    canvas = Canvas(picture=scene.clone(), pixel=2 / size / scale)
+    turn = torch.cat([yaw, pitch], 2)[:, 0]
+    paint_face(Face(identity, units, canvas, x, y, turn))
+    angle, strength, gamma = (p[:, None, None, None] for p in light.unbind(1))
+    lit = 1 + strength * (torch.cos(angle) * u[:, None] + torch.sin(angle) * v[:, None])
+    return (canvas.picture * lit).clamp_(0, 1) ** gamma
+
+
+def unit_curves(
+    labels: Sequence[int] | Tensor,
+    *,
+    frames: int,
+    intensity: tuple[float, float] = (0.5, 1.0),
+    seed: int,
+    task: Task = "emotion",
+    part: Part = "train",
+    numbers: Sequence[int] | None = None,
+) -> Tensor:
+    """Units [B, T, U] over time of clips with these labels; `numbers` are the clips' own, or 0, 1, 2, …
+
+    Every unit of a class's core is present, at a strength within `intensity`; units that often go
+    with the class and faint others are added. Neutral has none. In the task `emotion` labels are
+    places in `EXPRESSIONS` and units set in, hold and go; in `direction` they are places in
+    `DIRECTION`, the expression is drawn, and units only rise or only fall.
+    """
+    numbers = range(len(labels)) if numbers is None else numbers
+    if task == "direction" and frames < 2:
+        raise UsageError("a direction needs two frames or more; ask for more frames or for the task emotion")
+    found = [
+        _units(int(label), int(number), frames, intensity, seed, task, part)
+        for label, number in zip(labels, numbers, strict=True)
+    ]
+    return torch.from_numpy(np.stack(found).astype(np.float32))
+
+
+def _units(
+    label: int, number: int, frames: int, intensity: tuple[float, float], seed: int, task: Task, part: Part
+) -> np.ndarray:
+    random = stream(part, 1, seed, number)
+    name = EXPRESSIONS.names[label if task == "emotion" else expression_of(number, seed=seed, part=part)]
+    low, high = intensity
+    strength, U = np.zeros(len(UNIT_ORDER)), len(UNIT_ORDER)
+    u = random.random((5, U))
+    base = low + (high - low) * u[0, 0]
+    if name != "neutral":
+        faint = np.argsort(u[1])[: int(4 * u[0, 1])]
+        strength[faint] = 0.12 * u[2, faint] * base
+        for k, unit in enumerate(_COMPANIONS[name]):
+            strength[UNIT_ORDER.index(unit)] += (u[0, 2 + k] < 0.35) * (0.3 + 0.3 * u[0, 6 + k]) * base
+        core = [UNIT_ORDER.index(unit) for unit in CORES[name]]
+        strength[core] = np.clip(base * (0.85 + 0.3 * u[3, core]), low, high)
+    shape = _rise_and_fall(random, frames) if task == "emotion" else _rise(random, frames)
+    values = strength.clip(0, 1) * shape
+    return np.asarray(values[::-1] if task == "direction" and label == DIRECTION.index("offset") else values)
+
+
+def _rise_and_fall(random: np.random.Generator, frames: int) -> np.ndarray:
+    """A curve [T, U] a unit that is at its apex in the middle of the clip."""
+    u, late = random.random(4), 0.04 * random.random(len(UNIT_ORDER))
+    time = (np.arange(frames)[:, None] + 0.5) / frames
+    return curve(
+        time,
+        onset=-0.05 + 0.2 * u[0] + late,
+        apex=0.25 + 0.18 * u[1] + late,
+        release=0.56 + 0.2 * u[2] + late,
+        offset=0.82 + 0.3 * u[3] + late,
+    )
+
+
+def _rise(random: np.random.Generator, frames: int) -> np.ndarray:
+    """A curve [T, U] a unit that only grows."""
+    u, late = random.random(2), 0.05 * random.random(len(UNIT_ORDER))
+    time = (np.arange(frames)[:, None] + 0.5) / frames
+    return curve(time, onset=-0.05 + 0.25 * u[0] + late, apex=0.70 + 0.25 * u[1] + late, release=2.0, offset=3.0)
+
+
+def expression_of(number: int, *, seed: int, part: Part) -> int:
+    """The expression that sets in or goes in a clip of the task `direction`: any but neutral."""
+    shown = [i for i, name in enumerate(EXPRESSIONS.names) if CORES[name]]
+    return shown[int(stream(part, 2, seed, number).integers(len(shown)))]
+
+
+def _labels(number: int, proportions: Proportions, task: Task) -> np.ndarray:
+    """Labels [N] whose counts are, for every N, as near to the proportions as they can be."""
+    classes = len(EXPRESSIONS) if task == "emotion" else len(DIRECTION)
+    share = np.array(DFEW if proportions == "dfew" and task == "emotion" else [1] * classes, dtype=float)
+    share /= share.sum()
+    labels, count = np.zeros(number, dtype=np.int64), np.zeros(classes)
+    for i in range(number):
+        labels[i] = np.argmax(share * (i + 1) - count)
+        count[labels[i]] += 1
+    return labels
+
+
+def clips(
+    number: int,
+    *,
+    size: int = 64,
+    frames: int = 16,
+    proportions: Proportions = "equal",
+    task: Task = "emotion",
+    intensity: tuple[float, float] = (0.5, 1.0),
+    polarity_agrees: float = 0.8,
+    part: Part,
+    seed: int,
+) -> ActorClips:
+    """Synthetic labelled clips. A clip is the same however many are asked for.
+
+    As many clips in a row as there are classes show one actor. `polarity_agrees` is the share of
+    clips behind which stands a scene of the polarity of the expression.
+    """
+    labels = _labels(number, proportions, task)
+    places = np.arange(number)
+    shown = labels if task == "emotion" else np.array([expression_of(int(i), seed=seed, part=part) for i in places])
+    polarity = scene_polarity(
+        np.array(EXPRESSIONS.polarity)[shown], polarity_agrees, seed=seed, part=part, numbers=places
+    )
+    units = unit_curves(labels, frames=frames, intensity=intensity, seed=seed, task=task, part=part)  # type: ignore[arg-type]
+    actors = places // (len(EXPRESSIONS) if task == "emotion" else len(DIRECTION))
+    face = torch.empty(number, frames, 3, size, size, dtype=torch.uint8)
+    group = max(1, _CHUNK // frames)
+    for start in range(0, number, group):
+        # A last group that is not full is filled up: a sum may round differently where the tensor is shorter.
+        filled = np.minimum(np.arange(start, start + group), number - 1)
+        actor = identities_at(actors[filled], part=part, seed=seed)
+        behind = scenes(polarity[filled], size=size, part=part, seed=seed, numbers=filled)
+        pose, light, camera = taking(filled, frames, part, seed)
+        seen = draw(actor, units[filled], pose, light, size=size, scene=behind)
+        face[start : start + group] = _taken(seen, camera, filled, part, seed)[: number - start]
+    space = EXPRESSIONS if task == "emotion" else DIRECTION
+    return ActorClips(
+        face=face, units=units, labels=torch.from_numpy(labels), expressions=torch.from_numpy(shown),
+        scene=torch.from_numpy(polarity), identity=torch.from_numpy(actors), space=space,
+    )  # fmt: skip
+
+
+def taking(numbers: np.ndarray, frames: int, part: Part, seed: int) -> tuple[Pose, Light, Tensor]:
+    """Pose and light of clips, and how blurred [B] and noisy [B] their pictures are, as [B, 2]."""
+    u = torch.from_numpy(np.stack([stream(part, 3, seed, int(n)).random(24) for n in numbers])).float()
+    s = 2 * u - 1
+    t = torch.linspace(-1, 1, frames)[None] if frames > 1 else torch.zeros(1, 1)
+    paths = [
+        s[:, k, None] + 0.3 * (s[:, 6 + k, None] * t + s[:, 12 + k, None] * torch.sin(torch.pi * t)) for k in range(6)
+    ]
+    pose = Pose(
+        yaw=0.45 * paths[0], pitch=0.30 * paths[1], roll=0.14 * paths[2], scale=1.16 + 0.07 * paths[3],
+        shift_x=0.05 * paths[4], shift_y=0.03 * paths[5] - 0.04,
+    )  # fmt: skip
+    light = Light(angle=2 * torch.pi * u[:, 18], strength=0.30 * u[:, 19], gamma=torch.exp(0.25 * s[:, 20]))
+    return pose, light, torch.stack([0.7 * u[:, 21] ** 2, 0.025 * u[:, 22]], -1)
+
+
+def _taken(seen: Tensor, camera: Tensor, numbers: np.ndarray, part: Part, seed: int) -> Tensor:
+    """What a plain camera makes of pictures: a little blurred and noisy, uint8."""
+    blur, noise = camera[:, 0].view(-1, 1, 1, 1, 1) / 3, camera[:, 1].view(-1, 1, 1, 1, 1)
+    for axis in (3, 4):
+        seen = seen + blur * (seen.roll(1, axis) + seen.roll(-1, axis) - 2 * seen)
+    grain = np.stack(
+        [stream(part, 4, seed, int(n)).standard_normal(tuple(seen.shape[1:]), np.float32) for n in numbers]
+    )
+    return ((seen + noise * torch.from_numpy(grain)).clamp(0, 1) * 255).round().to(torch.uint8)
+
+
+def reversed_pairs(clips: ActorClips) -> ActorClips:
+    """Every clip of the task `direction` followed by itself reversed in time, which has the other label.
+
+    A model that does not know the order of frames gives both of a pair the same answer, and is right
+    half of the time.
+    """
+    if clips.space is not DIRECTION:
+        raise UsageError("only clips of the task direction have another label when reversed; give task='direction'")
+
+    def both(value: Tensor, other: Tensor) -> Tensor:
+        return torch.stack([value, other], 1).flatten(0, 1)
+
+    return replace(
+        clips,
+        face=both(clips.face, clips.face.flip(1)),
+        units=both(clips.units, clips.units.flip(1)),
+        labels=both(clips.labels, 1 - clips.labels),
+        expressions=both(clips.expressions, clips.expressions),
+        scene=both(clips.scene, clips.scene),
+        identity=both(clips.identity, clips.identity),
+    )
+
+
+def sheet(path: Path, *, size: int = 64, enlarge: int = 3, part: Part = "train", seed: int = 0) -> None:
+    """A sheet of synthetic faces as a picture file: a row a class, eight actors at apex, then one clip over time."""
+    from mimica.data.actor_sheet import save_sheet
+
+    save_sheet(path, size=size, enlarge=enlarge, part=part, seed=seed)
