@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from abc import ABC, abstractmethod
 from typing import Any, TextIO
 
 from mimica.clips import Reading, reading_columns, reading_record, reading_row
 from mimica.reading.sinks.base import FileSink, rounded
 
 
-class _LineSink(FileSink):
+class _LineSink(FileSink, ABC):
     """A sink that writes a line a reading; to standard output each line is passed on at once."""
 
     _file: TextIO | None = None
@@ -28,9 +29,9 @@ class _LineSink(FileSink):
         if self.path is None:
             self.file.flush()
 
+    @abstractmethod
     def _write(self, reading: Reading) -> None:
         """Write the line of one reading."""
-        raise NotImplementedError
 
     def _finish(self) -> None:
         if self.path is None:
