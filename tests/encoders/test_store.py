@@ -7,7 +7,7 @@ import torch
 
 from mimica import checkpoint
 from mimica.encoders.compact import CompactConfig, CompactVision
-from mimica.encoders.store import load_encoder, save_encoder
+from mimica.encoders.store import encoder_size, load_encoder, save_encoder
 from mimica.errors import CheckpointError
 
 
@@ -58,3 +58,9 @@ def test_weights_of_another_shape_than_stated_are_refused(vision: CompactVision,
     save_encoder(path, vision, torch.randn(8, 20), {"config": vision.config.facts() | {"layers": 2}})
     with pytest.raises(CheckpointError, match=r"e\.safetensors does not fit CompactVision: missing: blocks\.1"):
         load_encoder(path)
+
+
+def test_the_size_of_an_encoder_is_known_without_its_weights(tiny_encoder: Path, tiny_model: Path) -> None:
+    assert encoder_size(tiny_encoder) == load_encoder(tiny_encoder)[0].size
+    with pytest.raises(CheckpointError, match="holds 'duse', not a compact encoder"):
+        encoder_size(tiny_model)

@@ -12,6 +12,8 @@ import tyro
 from mimica.reading.settings import Settings
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from mimica.reading.evaluate import Evaluation
 
 
@@ -30,7 +32,7 @@ class Evaluate:
     def run(self) -> int:
         """Print the figures; 1 if some files could not be read."""
         from rich.console import Console
-        from rich.progress import track
+        from rich.progress import Progress
 
         from mimica.data.clipset import items
         from mimica.reading.evaluate import evaluate
@@ -41,12 +43,9 @@ class Evaluate:
         found = items(self.data, space=recogniser.space)
         reader = Reader(recogniser, self.settings)
         console = Console()
-        steps = iter(track(range(len(found)), console=console, description="reading", disable=not console.is_terminal))
-
-        def progress(done: int) -> None:
-            next(steps, None)
-
-        result = evaluate(reader, found, progress=progress)
+        with Progress(console=console, disable=not console.is_terminal) as bar:
+            task = bar.add_task("reading", total=len(found))
+            result = evaluate(reader, found, progress=lambda done: bar.update(task, completed=done))
         _print(result, console)
         if self.json:
             facts = {**result.facts(), "data": self.data, "model": self.model, "settings": asdict(self.settings)}
@@ -64,11 +63,9 @@ def _write(path: Path, facts: dict[str, object]) -> None:
         raise InputError(f"cannot write {path}: {error.strerror}; choose another place with --json") from None
 
 
-def _print(result: Evaluation, console: object) -> None:
-    from rich.console import Console
+def _print(result: Evaluation, console: Console) -> None:
     from rich.table import Table
 
-    assert isinstance(console, Console)
     for name, figure in (("WAR", result.war), ("UAR", result.uar)):
         console.print(
             f"{name} {figure.value:.3f} (95 % interval {figure.low:.3f} to {figure.high:.3f})", highlight=False

@@ -55,7 +55,7 @@ class Predict:
         console = Console(stderr=streamed)
         if not console.is_terminal:
             console = Console(stderr=streamed, width=110)  # a pipe has no width of its own
-        stop = _Stop(console)
+        stop = _Stop()
         outcomes: list[Outcome] = []
         with _Bar(streamed or not console.is_terminal) as bar, stop:
             for outcome in run(job, self.sources, jobs=self.jobs, again=self.again, progress=bar, stopped=stop):
@@ -71,8 +71,8 @@ class Predict:
 class _Stop:
     """True once Ctrl-C was pressed; a second Ctrl-C ends at once."""
 
-    def __init__(self, console: Console) -> None:
-        self.pressed, self.console = False, console
+    def __init__(self) -> None:
+        self.pressed = False
 
     def __call__(self) -> bool:
         return self.pressed

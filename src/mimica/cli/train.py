@@ -34,13 +34,13 @@ class Train:
         """Train, calibrate where the data has a part for it, and print where the recogniser lies."""
         from mimica.cli.progress import Epochs
         from mimica.data.clipset import load, load_held
-        from mimica.encoders.store import load_encoder
+        from mimica.encoders.store import encoder_size
         from mimica.training.recipes import training, with_loop
         from mimica.training.runs import encoder_path, train_recogniser
 
         recipe = with_loop(training(self.recipe), epochs=self.epochs, batch=self.batch, seed=self.seed)
         recipe = replace(recipe, encoder=self.encoder or recipe.encoder)
-        size = load_encoder(encoder_path(recipe.encoder))[0].size
+        size = encoder_size(encoder_path(recipe.encoder))
         clips = load(self.data, size=size, frames=recipe.longest)
         held = load_held(self.data, size=size, frames=recipe.longest)
         with Epochs(recipe.loop.epochs) as report:

@@ -70,7 +70,7 @@ def items(spec: str, *, space: LabelSpace = EXPRESSIONS) -> list[Item]:
     elif kind == "table":
         from mimica.data.table import table_items as read
     else:
-        raise InputError(f"{spec} holds pictures in an archive; use it with --part in train and pretrain")
+        raise InputError(f"{spec} holds pictures in an archive, which only train and pretrain read; use folder:PATH")
     return read(path, space)
 
 

@@ -23,14 +23,23 @@ def save_encoder(path: Path, vision: CompactVision, project: Tensor, facts: Mapp
     )
 
 
+def encoder_size(path: Path) -> int:
+    """The side in pixels of the faces that an encoder reads, without reading its weights."""
+    return _config(path, checkpoint.read_facts(path)).size
+
+
 def load_encoder(path: Path) -> tuple[CompactVision, Tensor, dict[str, Any]]:
     """The vision tower, the text projection [d, D] and the facts. Raises CheckpointError if they do not fit."""
     tensors, facts = checkpoint.load(path)
-    if facts.get("architecture") != "compact":
-        raise CheckpointError(f"{path} holds {facts.get('architecture')!r}, not a compact encoder")
-    vision = CompactVision(CompactConfig.from_facts(facts["config"]))
+    vision = CompactVision(_config(path, facts))
     project = tensors.pop("project", None)
     if project is None:
         raise CheckpointError(f"{path} holds no text projection; it is not a whole encoder")
     checkpoint.fill(vision, {name.removeprefix("vision."): value for name, value in tensors.items()}, str(path))
     return channels_last(vision), project.float(), facts
+
+
+def _config(path: Path, facts: Mapping[str, Any]) -> CompactConfig:
+    if facts.get("architecture") != "compact":
+        raise CheckpointError(f"{path} holds {facts.get('architecture')!r}, not a compact encoder")
+    return CompactConfig.from_facts(facts["config"])

@@ -146,5 +146,5 @@ def freeze(module: nn.Module) -> nn.Module:
 
 
 def pixels(images: np.ndarray) -> Tensor:
-    """Pictures uint8 [..., S, S, 3] as a float tensor [..., 3, S, S] in 0 to 1."""
+    """Pictures uint8 [..., S, S, G] as a float tensor [..., G, S, S] in 0 to 1; G channels, 3 or 1."""
     return torch.from_numpy(np.ascontiguousarray(images)).movedim(-1, -3).float().div_(255)

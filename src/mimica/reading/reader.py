@@ -97,16 +97,12 @@ class _Run:
         self.last = 0.0
 
     def events(self, *, every_frame: bool, stopped: Callable[[], bool]) -> Iterator[Event]:
-        finished = True
-        waiting: list[Window] = []
         for seen in self._seen(every_frame, stopped):
             yield seen
             if not seen.read:
                 continue
-            waiting += self.windows.add(seen.frame.time, self._views(seen))
-            if waiting:
-                yield from self._told(waiting)
-                waiting.clear()
+            if over := self.windows.add(seen.frame.time, self._views(seen)):
+                yield from self._told(over)
                 yield Settled(time=self.windows.open_since)
         finished = not stopped()
         yield from self._told(self.windows.finish())

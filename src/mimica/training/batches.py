@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mimica.data.augment import Augmentation, augmented, draws, generator
 from mimica.data.clipset import ClipSet
+from mimica.encoders.towers import pixels
 
 
 class Batches:
@@ -63,8 +64,7 @@ class Batches:
         # A clip comes more than once in an epoch when classes are balanced; each time has its own draw.
         u = draws(self.seed, epoch, chosen + (again << 32))
         frames = np.stack([self._frames(self.clips.frames[i]) for i in chosen])
-        faces = torch.from_numpy(frames).permute(0, 1, 4, 2, 3).float().div_(255)
-        faces = augmented(faces, u, self.augmentation)
+        faces = augmented(pixels(frames), u, self.augmentation)
         lengths = np.where(u[:, 13] < 0.25, self.frames, 1 + np.floor(u[:, 14] * self.frames)).astype(int)
         valid = torch.arange(self.frames)[None] < torch.from_numpy(lengths)[:, None]
         labels = torch.from_numpy(self.clips.labels[chosen])

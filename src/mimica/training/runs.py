@@ -22,7 +22,7 @@ from mimica.data.clipset import ClipSet
 from mimica.encoders.compact import CompactVision, channels_last
 from mimica.encoders.sentence import SentenceTower
 from mimica.encoders.store import load_encoder, save_encoder
-from mimica.encoders.towers import VisionTower
+from mimica.encoders.towers import VisionTower, pixels
 from mimica.metrics.calibration import ece, fit_temperature, threshold_for
 from mimica.metrics.classification import confusion, uar, war
 from mimica.recognition.duse.checkpoint import save_duse
@@ -60,7 +60,7 @@ def pretrain(
     )
 
     def validate(module: nn.Module) -> Mapping[str, float]:
-        return {} if held is None else _figures(np.asarray(_zero_shot(learner, held)), held)
+        return {} if held is None else _figures(_zero_shot(learner, held), held)
 
     train(learner, data, recipe.loop, out=out, resume=resume, validate=validate, report=report)
     path = out / "compact.safetensors"
@@ -167,7 +167,7 @@ def _zero_shot(learner: FaceLanguage, clips: ClipSet) -> np.ndarray:
     with torch.inference_mode():
         for first in range(0, len(clips), 256):
             faces = np.stack([f[0] for f in clips.frames[first : first + 256]])
-            images = torch.from_numpy(faces).permute(0, 3, 1, 2).float().div(255).expand(-1, 3, -1, -1)
+            images = pixels(faces).expand(-1, 3, -1, -1)
             found.append(learner.log_probabilities(tower.normalise(images)).numpy())
     return np.concatenate(found)
 
