@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from mimica.errors import UsageError
@@ -72,3 +74,54 @@ def test_names_in_capitals_are_found_in_any_case() -> None:
 def test_a_label_space_that_does_not_fit_itself_is_refused(changes: dict[str, object], reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
         pair(**changes)
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        EXPRESSIONS,
+        pair(),
+        pair(polarity=(1, -1), aliases={"rise": "up"}, descriptions=(("it rises", "it grows"), ("it sinks",))),
+        LabelSpace(name="bare", names=DFEW, descriptions=EXPRESSIONS.descriptions),
+    ],
+    ids=["expressions", "plain", "rich", "without aliases"],
+)
+def test_a_label_space_is_the_same_after_it_was_json(space: LabelSpace) -> None:
+    assert LabelSpace.from_facts(json.loads(json.dumps(space.facts()))) == space
+
+
+def test_who_states_the_seven_expressions_need_not_state_their_other_words() -> None:
+    assert "aliases" not in EXPRESSIONS.facts()
+    assert LabelSpace.from_facts({"names": DFEW, "descriptions": EXPRESSIONS.descriptions}).index("happy") == 0
+
+
+def test_one_sentence_may_stand_for_a_list_of_one() -> None:
+    stated = {"name": "pair", "names": ["up", "down"], "descriptions": ["it rises", ["it sinks"]]}
+    assert LabelSpace.from_facts(stated) == pair()
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        [],
+        "updown",
+        {"descriptions": ["it rises", "it sinks"]},
+        {"names": ["up", "down"]},
+        {"names": "up", "descriptions": ["it rises", "it sinks"]},
+        {"names": ["up", 1], "descriptions": ["it rises", "it sinks"]},
+        {"names": ["up", " "], "descriptions": ["it rises", "it sinks"]},
+        {"names": ["up", "down"], "descriptions": "it rises"},
+        {"names": ["up", "down"], "descriptions": ["it rises", 2]},
+        {"names": ["up", "down"], "descriptions": ["it rises", [""]]},
+        {"names": ["up", "down"], "descriptions": ["it rises", "it sinks"], "polarity": ["bright", "dark"]},
+        {"names": ["up", "down"], "descriptions": ["it rises", "it sinks"], "aliases": ["rise"]},
+    ],
+)
+def test_json_that_states_no_label_space_is_told_what_one_looks_like(stated: object) -> None:
+    with pytest.raises(UsageError, match="the lists 'names' and 'descriptions', a sentence or a list of sentences"):
+        LabelSpace.from_facts(stated)  # type: ignore[arg-type]
+
+
+def test_json_that_states_a_label_space_that_does_not_fit_itself_says_why() -> None:
+    with pytest.raises(UsageError, match="at least one description for each"):
+        LabelSpace.from_facts({"names": ["up", "down"], "descriptions": ["it rises"]})

@@ -7,6 +7,7 @@ else in the package knows a class by a bare integer.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, Self
 
 from mimica.errors import UsageError, unknown
 
@@ -55,6 +56,49 @@ class LabelSpace:
             return self._index[label.strip().lower()]
         except KeyError:
             raise unknown("label", label, self.names) from None
+
+    def facts(self) -> dict[str, Any]:
+        """The label space as JSON, for checkpoints and for a file beside data; see `from_facts`."""
+        stated = {
+            "name": self.name, "names": self.names, "descriptions": self.descriptions, "polarity": self.polarity,
+        }  # fmt: skip
+        assumed = _known_aliases(self.names)
+        return stated if self.aliases == assumed else {**stated, "aliases": dict(self.aliases)}
+
+    @classmethod
+    def from_facts(cls, stated: Mapping[str, Any]) -> Self:
+        """The label space that JSON states: `names`, and as many `descriptions`, each a sentence or a list of them.
+
+        `name`, `polarity` and `aliases` may be left out. Raises UsageError that says what is wrong.
+
+        >>> LabelSpace.from_facts({"names": ["calm", "tense"], "descriptions": ["at rest", "taut"]}).index("tense")
+        1
+        """
+        try:
+            names, described = _texts(stated["names"]), stated["descriptions"]
+            if not isinstance(described, list | tuple):
+                raise TypeError
+            descriptions = tuple(_texts([d] if isinstance(d, str) else d) for d in described)
+            polarity = tuple(int(p) for p in stated.get("polarity", ()))
+            aliases = {str(word): str(name) for word, name in stated.get("aliases", _known_aliases(names)).items()}
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise UsageError(
+                "a label space is stated as JSON with the lists 'names' and 'descriptions', a sentence or a list of "
+                "sentences for each name, and perhaps 'name', 'polarity' (-1, 0 or 1 each) and 'aliases'"
+            ) from None
+        name = str(stated.get("name", "own"))
+        return cls(name=name, names=names, descriptions=descriptions, polarity=polarity, aliases=aliases)
+
+
+def _texts(stated: Any) -> tuple[str, ...]:
+    if not isinstance(stated, list | tuple) or not all(isinstance(text, str) and text.strip() for text in stated):
+        raise TypeError
+    return tuple(stated)
+
+
+def _known_aliases(names: tuple[str, ...]) -> Mapping[str, str]:
+    """Other words for the classes of `EXPRESSIONS`, which nobody needs to state again."""
+    return EXPRESSIONS.aliases if names == EXPRESSIONS.names else {}
 
 
 EXPRESSIONS = LabelSpace(

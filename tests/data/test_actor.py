@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -160,6 +161,42 @@ def test_a_clip_does_not_change_when_more_are_asked_for(small: ActorClips) -> No
         assert torch.equal(getattr(fewer, name), getattr(small, name)[:4]), name
 
 
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"size": 25, "frames": 5},
+        {"size": 24, "frames": 7, "task": "direction"},
+        {"size": 24, "frames": 40},
+        {"size": 8, "frames": 1, "proportions": "dfew"},
+    ],
+    ids=["emotion", "direction", "long", "stills"],
+)
+def test_clips_drawn_piece_by_piece_are_those_drawn_at_once(how: dict[str, Any]) -> None:
+    whole = clips(10, part="test", seed=4, **how)
+    pieces = [clips(number, first=first, part="test", seed=4, **how) for first, number in ((0, 1), (1, 6), (7, 3))]
+    for name in ("face", "units", "labels", "expressions", "scene", "identity"):
+        assert torch.equal(torch.cat([getattr(piece, name) for piece in pieces]), getattr(whole, name)), name
+
+
+def test_without_a_size_there_is_all_but_the_pictures(small: ActorClips) -> None:
+    told = clips(4, first=5, size=0, frames=5, part="train", seed=4)
+    assert told.face.shape == (4, 5, 3, 0, 0)
+    for name in ("units", "labels", "expressions", "scene", "identity"):
+        assert torch.equal(getattr(told, name), getattr(small, name)[5:]), name
+
+
+def test_changing_what_was_drawn_changes_no_clip_drawn_later() -> None:
+    clips(3, size=0, frames=2, part="train", seed=0).labels.fill_(6)
+    assert clips(3, size=0, frames=2, part="train", seed=0).labels.tolist() == [0, 1, 2]
+
+
+def test_clips_say_that_they_are_synthetic_and_how_they_were_drawn(small: ActorClips, ways: ActorClips) -> None:
+    assert small.facts["synthetic"] is True
+    assert (small.facts["part"], small.facts["seed"], small.facts["task"]) == ("train", 4, "emotion")
+    assert "reversed_pairs" not in ways.facts
+    assert reversed_pairs(ways).facts == {**ways.facts, "reversed_pairs": True}
+
+
 def test_clips_are_the_same_again_and_others_by_another_seed_or_part(small: ActorClips) -> None:
     assert torch.equal(clips(9, size=24, frames=5, part="train", seed=4).face, small.face)
     assert not torch.equal(clips(9, size=24, frames=5, part="train", seed=5).face, small.face)
@@ -254,5 +291,5 @@ def test_a_linear_classifier_reads_the_apex_of_unseen_actors(grey: bool) -> None
 def test_a_sheet_is_a_small_picture_file(tmp_path: Path) -> None:
     from PIL import Image
 
-    sheet(tmp_path / "sheet.png", size=16, enlarge=2)
-    assert Image.open(tmp_path / "sheet.png").size == (110 + 8 * 32, 24 + 8 * 32)
+    sheet(tmp_path / "sheet.png", size=24, enlarge=2)
+    assert Image.open(tmp_path / "sheet.png").size == (110 + 8 * 48, 24 + 8 * 48)

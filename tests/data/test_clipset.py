@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mimica.data.clipset import ClipSet, items, load, load_held, manifest, parse
+from mimica.data import actor
+from mimica.data.clipset import ClipSet, from_actor, items, load, load_held, manifest, parse, space_of
 from mimica.errors import InputError, UsageError
-from mimica.labels import EXPRESSIONS
+from mimica.labels import EXPRESSIONS, LabelSpace
 
 Draw = Callable[..., Path]
 
@@ -72,7 +74,7 @@ def test_data_without_parts_is_taken_whole_and_holds_nothing_back(photo: Draw, t
 
 
 def test_a_part_that_is_empty_is_refused(parts: str) -> None:
-    with pytest.raises(InputError, match="has no clip of the part holdout"):
+    with pytest.raises(InputError, match="has no clip of the part holdout; it has calibration, train"):
         load(parts, part="holdout", size=8)
 
 
@@ -90,3 +92,102 @@ def test_a_manifest_tells_data_apart_by_their_names_and_labels() -> None:
     assert told[0] == told[1]
     assert len({str(facts["digest"]) for facts in told}) == 3
     assert told[0]["classes"]["sadness"] == 1  # type: ignore[index]
+
+
+OWN = {"names": ["tense", "calm"], "descriptions": [["a face drawn tight"], ["a face at rest"]]}
+
+
+@pytest.fixture
+def own(photo: Draw, tmp_path: Path) -> str:
+    """A table whose classes are its own, one row of each and one for calibration."""
+    rows = ["path,label,part"]
+    for i, (label, part) in enumerate([("calm", "train"), ("Tense", "train"), ("calm", "calibration")]):
+        rows.append(f"{photo(f'{i}.png', 10 * i).name},{label},{part}")
+    (tmp_path / "clips.csv").write_text("\n".join(rows))
+    (tmp_path / "label_space.json").write_text(json.dumps(OWN))
+    return f"table:{tmp_path / 'clips.csv'}"
+
+
+def test_a_table_brings_its_own_classes_and_their_descriptions(own: str) -> None:
+    clips, held = load(own, size=8), load_held(own, size=8)
+    assert space_of(own) == clips.space == LabelSpace.from_facts(OWN)
+    assert clips.counts() == {"tense": 1, "calm": 1}
+    assert clips.manifest["classes"] == {"tense": 1, "calm": 1}
+    assert [item.label for item in items(own)] == [1, 0, 1]
+    assert held is not None
+    assert (held.space, held.labels.tolist()) == (clips.space, [1])
+
+
+def test_a_folder_of_class_folders_may_bring_its_own_classes(photo: Draw, tmp_path: Path) -> None:
+    photo("faces/calm/a.png")
+    (tmp_path / "faces" / "label_space.json").write_text(json.dumps(OWN))
+    clips = load(f"folder:{tmp_path / 'faces'}", size=8)
+    assert (clips.space.names, clips.labels.tolist()) == (("tense", "calm"), [1])
+
+
+def test_a_label_space_that_is_asked_for_comes_before_that_of_the_data(own: str) -> None:
+    other = LabelSpace(name="other", names=("calm", "tense"), descriptions=(("at rest",), ("taut",)))
+    assert load(own, size=8, space=other).labels.tolist() == [0, 1]
+    assert [item.label for item in items(own, space=other)] == [0, 1, 0]
+    with pytest.raises(InputError, match="row 3: unknown label 'Tense'"):
+        load_held(own, size=8, space=EXPRESSIONS)
+
+
+def test_data_that_states_no_classes_shows_the_seven_expressions(parts: str) -> None:
+    assert space_of(parts) is EXPRESSIONS
+    assert load(parts, size=8).space is EXPRESSIONS
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("{", "as JSON"), ('{"names": []}', "is stated as JSON with"), ('"calm"', "is stated as JSON")]
+)
+def test_a_label_space_that_cannot_be_read_is_named(own: str, tmp_path: Path, text: str, reason: str) -> None:
+    (tmp_path / "label_space.json").write_text(text)
+    with pytest.raises(InputError, match=rf"label_space\.json.*{reason}"):
+        load(own, size=8)
+
+
+def test_the_part_for_calibration_is_found_in_one_reading(parts: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mimica.data import table
+
+    read: list[Path] = []
+    rows = table._rows
+
+    def counted(path: Path) -> object:
+        read.append(path)
+        return rows(path)
+
+    monkeypatch.setattr(table, "_rows", counted)
+    assert load_held(parts, size=8) is not None
+    assert len(read) == 1
+
+
+def test_what_a_table_says_about_its_clips_is_in_their_manifest(parts: str, tmp_path: Path) -> None:
+    about = {"facts": {"synthetic": True, "seed": 7, "clips": 99}}
+    (tmp_path / "about.json").write_text(json.dumps(about))
+    stated = load(parts, size=8).manifest
+    assert (stated["synthetic"], stated["seed"], stated["clips"]) == (True, 7, 3)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"facts": 3}', '{"title": "about us"}'])
+def test_a_file_of_that_name_may_be_about_something_else(parts: str, tmp_path: Path, text: str) -> None:
+    before = load(parts, size=8).manifest
+    (tmp_path / "about.json").write_text(text)
+    assert load(parts, size=8).manifest == before
+
+
+def test_actor_clips_in_memory_are_a_set_that_says_it_is_synthetic() -> None:
+    drawn = actor.clips(3, size=24, frames=4, part="test", seed=5, task="direction")
+    clips = from_actor(drawn, size=16)
+    assert [frames.shape for frames in clips.frames] == [(4, 16, 16, 3)] * 3
+    assert clips.frames[0].dtype == np.uint8
+    assert clips.labels.tolist() == drawn.labels.tolist()
+    assert clips.space is actor.DIRECTION
+    assert len(set(clips.names)) == 3
+    told = {"synthetic": True, "part": "test", "seed": 5, "task": "direction", "size": 24, "clips": 3}
+    assert told.items() <= clips.manifest.items()
+
+
+def test_actor_clips_of_the_size_asked_for_are_taken_as_they_were_drawn() -> None:
+    drawn = actor.clips(2, size=25, frames=3, part="train", seed=0)
+    assert np.array_equal(np.stack(from_actor(drawn, size=25).frames), drawn.face.permute(0, 1, 3, 4, 2).numpy())

@@ -48,6 +48,26 @@ def test_parquet_says_the_same_as_csv(tmp_path: Path) -> None:
     assert table_items(tmp_path / "clips.parquet", EXPRESSIONS) == table_items(table, EXPRESSIONS)
 
 
+def test_a_class_that_is_not_known_leads_to_where_own_classes_are_stated(tmp_path: Path) -> None:
+    table = csv(tmp_path, "path,label\na.png,calm face\n")
+    with pytest.raises(
+        InputError, match=r"unknown label.*\. Classes of your own are stated in label_space\.json beside"
+    ):
+        table_items(table, EXPRESSIONS)
+    (tmp_path / "label_space.json").touch()
+    with pytest.raises(InputError, match=r"surprise, disgust, fear$"):
+        table_items(table, EXPRESSIONS)
+
+
+def test_parquet_of_other_columns_says_which_it_has(tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    parquet.write_table(pa.table({"file": ["a.png"], "class": ["sad"]}), tmp_path / "clips.parquet")
+    with pytest.raises(InputError, match="has no column 'path'; it has file, class"):
+        table_items(tmp_path / "clips.parquet", EXPRESSIONS)
+
+
 def test_a_part_that_is_null_in_parquet_is_no_part(tmp_path: Path) -> None:
     import pyarrow as pa
     from pyarrow import parquet

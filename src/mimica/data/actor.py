@@ -7,17 +7,19 @@ than any real face. Every draw is a function of (part, seed, clip) alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mimica.data.actor_face import Face, paint_face
-from mimica.data.actor_identity import Identity, Part, identities, identities_at, stream
+from mimica.data.actor_identity import Identity, identities, identities_at, stream
+from mimica.data.actor_settings import Part, Proportions, Task
 from mimica.data.actor_shapes import Canvas, grid
 from mimica.data.scene import scene_polarity, scenes
 from mimica.errors import UsageError
@@ -25,10 +27,7 @@ from mimica.facs import CORES, UNITS, curve
 from mimica.labels import EXPRESSIONS, LabelSpace
 
 __all__ = ["DFEW", "DIRECTION", "UNIT_ORDER", "ActorClips", "Identity", "Light", "Pose", "clips", "draw",
-           "identities", "reversed_pairs", "sheet", "unit_curves"]  # fmt: skip
-
-Task = Literal["emotion", "direction"]
-Proportions = Literal["equal", "dfew"]
+           "identities", "reversed_pairs", "sheet", "together", "unit_curves"]  # fmt: skip
 
 UNIT_ORDER = tuple(UNITS)
 """The order of the units in every tensor of units: by their FACS number."""
@@ -90,7 +89,7 @@ class ActorClips:
     """N synthetic clips: `face` uint8 [N, T, 3, S, S], `units` [N, T, U] 0 to 1, `labels` int [N] of `space`.
 
     `expressions` [N] are places in `EXPRESSIONS`, `scene` [N] the polarity of what stands behind,
-    `identity` [N] the number of the actor.
+    `identity` [N] the number of the actor; `facts` say how they were drawn.
     """
 
     face: Tensor
@@ -100,9 +99,13 @@ class ActorClips:
     scene: Tensor
     identity: Tensor
     space: LabelSpace
+    facts: Mapping[str, object] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)
+
+
+_PER_CLIP = ("face", "units", "labels", "expressions", "scene", "identity")
 
 
 def draw(
@@ -216,6 +219,7 @@ def expression_of(number: int, *, seed: int, part: Part) -> int:
     return shown[int(stream(part, 2, seed, number).integers(len(shown)))]
 
 
+@lru_cache(maxsize=8)
 def _labels(number: int, proportions: Proportions, task: Task) -> np.ndarray:
     """Labels [N] whose counts are, for every N, as near to the proportions as they can be."""
     classes = len(EXPRESSIONS) if task == "emotion" else len(DIRECTION)
@@ -228,9 +232,15 @@ def _labels(number: int, proportions: Proportions, task: Task) -> np.ndarray:
     return labels
 
 
+def together(frames: int) -> int:
+    """How many clips are drawn in one go; a number of clips that this divides is drawn without waste."""
+    return max(1, _CHUNK // frames)
+
+
 def clips(
     number: int,
     *,
+    first: int = 0,
     size: int = 64,
     frames: int = 16,
     proportions: Proportions = "equal",
@@ -240,34 +250,65 @@ def clips(
     part: Part,
     seed: int,
 ) -> ActorClips:
-    """Synthetic labelled clips. A clip is the same however many are asked for.
+    """Synthetic labelled clips, from number `first` on. A clip is the same to the bit however many are asked for.
 
     As many clips in a row as there are classes show one actor. `polarity_agrees` is the share of
-    clips behind which stands a scene of the polarity of the expression.
+    clips behind which stands a scene of the polarity of the expression. With `size` 0 nothing is
+    drawn, and all but the pictures is there at once.
     """
-    labels = _labels(number, proportions, task)
-    places = np.arange(number)
-    shown = labels if task == "emotion" else np.array([expression_of(int(i), seed=seed, part=part) for i in places])
-    polarity = scene_polarity(
-        np.array(EXPRESSIONS.polarity)[shown], polarity_agrees, seed=seed, part=part, numbers=places
+    how: dict[str, Any] = {
+        "size": size, "frames": frames, "proportions": proportions, "task": task, "intensity": intensity,
+        "polarity_agrees": polarity_agrees, "part": part, "seed": seed,
+    }  # fmt: skip
+    # Whole groups, the same ones whatever is asked for: a sum may round differently where a tensor is shorter.
+    group = together(frames)
+    low, end = first // group * group, -(-(first + number) // group) * group
+    whole = _groups(np.arange(low, end), **how)
+    asked = slice(first - low, first - low + number)
+    return replace(whole, **{name: getattr(whole, name)[asked] for name in _PER_CLIP}, facts={"synthetic": True, **how})
+
+
+def _groups(
+    numbers: np.ndarray,
+    *,
+    size: int,
+    frames: int,
+    proportions: Proportions,
+    task: Task,
+    intensity: tuple[float, float],
+    polarity_agrees: float,
+    part: Part,
+    seed: int,
+) -> ActorClips:
+    """The clips of these numbers, which are whole groups of `together(frames)` in a row."""
+    # By powers of two, so that who asks for some clips after others finds the labels counted already.
+    labels = _labels(1 << int(numbers[-1]).bit_length(), proportions, task)[numbers]
+    shown = labels if task == "emotion" else np.array([expression_of(int(n), seed=seed, part=part) for n in numbers])
+    own = np.array(EXPRESSIONS.polarity)[shown]
+    polarity = scene_polarity(own, polarity_agrees, seed=seed, part=part, numbers=numbers)
+    units = unit_curves(
+        labels.tolist(), frames=frames, intensity=intensity, seed=seed, task=task, part=part, numbers=numbers.tolist()
     )
-    units = unit_curves(labels, frames=frames, intensity=intensity, seed=seed, task=task, part=part)  # type: ignore[arg-type]
-    actors = places // (len(EXPRESSIONS) if task == "emotion" else len(DIRECTION))
-    face = torch.empty(number, frames, 3, size, size, dtype=torch.uint8)
-    group = max(1, _CHUNK // frames)
-    for start in range(0, number, group):
-        # A last group that is not full is filled up: a sum may round differently where the tensor is shorter.
-        filled = np.minimum(np.arange(start, start + group), number - 1)
-        actor = identities_at(actors[filled], part=part, seed=seed)
-        behind = scenes(polarity[filled], size=size, part=part, seed=seed, numbers=filled)
-        pose, light, camera = taking(filled, frames, part, seed)
-        seen = draw(actor, units[filled], pose, light, size=size, scene=behind)
-        face[start : start + group] = _taken(seen, camera, filled, part, seed)[: number - start]
     space = EXPRESSIONS if task == "emotion" else DIRECTION
+    actors = numbers // len(space)
+    face = torch.empty(len(numbers), frames, 3, size, size, dtype=torch.uint8)
+    for start in range(0, len(numbers) if size else 0, together(frames)):
+        k = slice(start, start + together(frames))
+        face[k] = _pictures(numbers[k], actors[k], units[k], polarity[k], size=size, part=part, seed=seed)
     return ActorClips(
         face=face, units=units, labels=torch.from_numpy(labels), expressions=torch.from_numpy(shown),
         scene=torch.from_numpy(polarity), identity=torch.from_numpy(actors), space=space,
     )  # fmt: skip
+
+
+def _pictures(
+    numbers: np.ndarray, actors: np.ndarray, units: Tensor, polarity: np.ndarray, *, size: int, part: Part, seed: int
+) -> Tensor:
+    """What a camera sees of clips: uint8 [B, T, 3, S, S]."""
+    behind = scenes(polarity, size=size, part=part, seed=seed, numbers=numbers)
+    pose, light, camera = taking(numbers, units.shape[1], part, seed)
+    actor = identities_at(actors, part=part, seed=seed)
+    return _taken(draw(actor, units, pose, light, size=size, scene=behind), camera, numbers, part, seed)
 
 
 def taking(numbers: np.ndarray, frames: int, part: Part, seed: int) -> tuple[Pose, Light, Tensor]:
@@ -317,6 +358,7 @@ def reversed_pairs(clips: ActorClips) -> ActorClips:
         expressions=both(clips.expressions, clips.expressions),
         scene=both(clips.scene, clips.scene),
         identity=both(clips.identity, clips.identity),
+        facts={**clips.facts, "reversed_pairs": True},
     )
 
 

@@ -8,16 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from mimica.data.actor_settings import Part
 from mimica.data.augment import generator
 from mimica.errors import unknown
 
-Part = Literal["train", "test"]
 PARTS: tuple[Part, ...] = ("train", "test")
 
 BANDS = MappingProxyType(

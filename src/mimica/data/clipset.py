@@ -6,16 +6,27 @@ N clips, T frames of a clip, S side in pixels, G channels: 3, or 1 where the dat
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mimica.errors import InputError, unknown
+from mimica.errors import InputError, UsageError, unknown
 from mimica.labels import EXPRESSIONS, LabelSpace
 
+if TYPE_CHECKING:
+    from mimica.data.actor import ActorClips
+
 KINDS = ("folder", "table", "fer2013")
+
+SPACE_FILE = "label_space.json"
+"""Beside a table, or in a folder of class folders: the label space of the data, if it is not the seven expressions."""
+
+ABOUT_FILE = "about.json"
+"""Beside a table: what its clips are, and under `facts` what a checkpoint that learned from them should state."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +70,27 @@ def parse(spec: str) -> tuple[str, Path]:
     return kind, Path(path)
 
 
-def items(spec: str, *, space: LabelSpace = EXPRESSIONS) -> list[Item]:
+def space_of(spec: str) -> LabelSpace:
+    """The label space that data states in its own `label_space.json`, or else the seven expressions.
+
+    The file holds `names` and `descriptions`, the sentences that a recogniser with a text tower reads
+    (`LabelSpace.from_facts`). Raises InputError where it is not of that form.
+    """
+    kind, path = parse(spec)
+    file = (path.parent if kind == "table" else path) / SPACE_FILE
+    if kind == "fer2013" or not file.is_file():
+        return EXPRESSIONS
+    try:
+        return LabelSpace.from_facts(_json(file))
+    except UsageError as error:
+        raise InputError(f"{file}: {error}") from None
+
+
+def items(spec: str, *, space: LabelSpace | None = None) -> list[Item]:
     """The labelled files of `folder:PATH` (a folder a class) or `table:FILE` (columns path, label).
 
-    Raises InputError where nothing is found, a column is absent or a class is not in the space.
+    `space` is the data's own where None is given. Raises InputError where nothing is found, a column
+    is absent or a class is not in the space.
     """
     kind, path = parse(spec)
     if kind == "folder":
@@ -71,33 +99,78 @@ def items(spec: str, *, space: LabelSpace = EXPRESSIONS) -> list[Item]:
         from mimica.data.table import table_items as read
     else:
         raise InputError(f"{spec} holds pictures in an archive, which only train and pretrain read; use folder:PATH")
-    return read(path, space)
+    return read(path, space or space_of(spec))
 
 
-def load(spec: str, *, part: str = "train", size: int, frames: int = 1, space: LabelSpace = EXPRESSIONS) -> ClipSet:
+def load(spec: str, *, part: str = "train", size: int, frames: int = 1, space: LabelSpace | None = None) -> ClipSet:
     """The clips of a data argument, in memory, `frames` at most of each, `size` pixels square.
 
-    `part` chooses among the parts of data that has them; other data is taken whole.
+    `part` chooses among the parts of data that has them; other data is taken whole. `space` is the
+    data's own where None is given.
     """
-    kind, path = parse(spec)
+    kind, _ = parse(spec)
     if kind == "fer2013":
-        from mimica.data.fer2013 import load_fer2013
-
-        return load_fer2013(path, part=part, size=size, space=space)
-    from mimica.data.files import load_files
-
-    found = [item for item in items(spec, space=space) if item.part in ("", part)]
+        return _archive(spec, part, size, space)
+    space = space or space_of(spec)
+    listed = items(spec, space=space)
+    found = [item for item in listed if item.part in ("", part)]
     if not found:
-        raise InputError(f"{spec} has no clip of the part {part}")
-    return load_files(found, size=size, frames=frames, space=space, origin=f"{Path(path).name}, part {part}")
+        there = ", ".join(sorted({item.part for item in listed}))
+        raise InputError(f"{spec} has no clip of the part {part}; it has {there}")
+    return _files(spec, found, part, size, frames, space)
 
 
-def load_held(spec: str, *, size: int, frames: int = 1, space: LabelSpace = EXPRESSIONS) -> ClipSet | None:
+def load_held(spec: str, *, size: int, frames: int = 1, space: LabelSpace | None = None) -> ClipSet | None:
     """The part of the data that is kept for calibration, or None where the data has no such part."""
     kind, _ = parse(spec)
-    if kind == "table" and not any(item.part == "calibration" for item in items(spec, space=space)):
+    if kind == "fer2013":
+        return _archive(spec, "calibration", size, space)
+    if kind == "folder":
         return None
-    return None if kind == "folder" else load(spec, part="calibration", size=size, frames=frames, space=space)
+    space = space or space_of(spec)
+    kept = [item for item in items(spec, space=space) if item.part == "calibration"]
+    return _files(spec, kept, "calibration", size, frames, space) if kept else None
+
+
+def from_actor(clips: ActorClips, *, size: int) -> ClipSet:
+    """Clips of the synthetic actor, in memory, `size` pixels square: those that its files on disk would give."""
+    from mimica.data.files import fitted
+
+    frames = [np.stack([fitted(image, size) for image in clip]) for clip in clips.face.permute(0, 1, 3, 4, 2).numpy()]
+    labels = clips.labels.numpy()
+    names = [f"actor clip {i:06d}" for i in range(len(labels))]
+    stated = manifest(f"actor, part {clips.facts['part']}", names, labels, clips.space)
+    return ClipSet(frames=frames, labels=labels, names=names, space=clips.space, manifest={**clips.facts, **stated})
+
+
+def _archive(spec: str, part: str, size: int, space: LabelSpace | None) -> ClipSet:
+    from mimica.data.fer2013 import load_fer2013
+
+    return load_fer2013(parse(spec)[1], part=part, size=size, space=space or EXPRESSIONS)
+
+
+def _files(spec: str, found: Sequence[Item], part: str, size: int, frames: int, space: LabelSpace) -> ClipSet:
+    from mimica.data.files import load_files
+
+    kind, path = parse(spec)
+    clips = load_files(found, size=size, frames=frames, space=space, origin=f"{path.name}, part {part}")
+    return replace(clips, manifest={**_stated(path.parent), **clips.manifest}) if kind == "table" else clips
+
+
+def _stated(folder: Path) -> Mapping[str, object]:
+    """What an `about.json` of ours says of clips; a file of this name may as well be about something else."""
+    try:
+        facts = _json(folder / ABOUT_FILE)["facts"]
+    except (InputError, KeyError, TypeError, IndexError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def _json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {file} as JSON: {error}") from None
 
 
 def manifest(origin: str, names: Sequence[str], labels: np.ndarray, space: LabelSpace) -> dict[str, object]:

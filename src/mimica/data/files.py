@@ -25,6 +25,12 @@ def load_files(items: Sequence[Item], *, size: int, frames: int, space: LabelSpa
     )
 
 
+def fitted(image: np.ndarray, size: int) -> np.ndarray:
+    """A picture uint8 [H, W, 3], as a clip holds it: `size` pixels square."""
+    H, W = image.shape[:2]
+    return cut(image, np.array([0.0, 0.0, W, H]), size)
+
+
 def _clip(path: Path, size: int, frames: int) -> np.ndarray:
     """Frames uint8 [T, S, S, 3] of one file; memory holds at most twice as many as are kept."""
     kept: deque[np.ndarray] = deque()
@@ -33,8 +39,7 @@ def _clip(path: Path, size: int, frames: int) -> np.ndarray:
         for number, frame in enumerate(video):
             if number % every:
                 continue
-            H, W = frame.image.shape[:2]
-            kept.append(cut(frame.image, np.array([0.0, 0.0, W, H]), size))
+            kept.append(fitted(frame.image, size))
             if len(kept) == 2 * frames:
                 kept = deque(list(kept)[::2])
                 every *= 2

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mimica.data.actor_identity import Part, banded, stream
+from mimica.data.actor_identity import banded, stream
+from mimica.data.actor_settings import Part
 from mimica.data.actor_shapes import Canvas, box, ellipse, grid, ramp, segment
 from mimica.errors import UsageError
 

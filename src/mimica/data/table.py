@@ -1,14 +1,20 @@
-"""A table of clips: CSV or Parquet with the columns `path` and `label`, and `part` if there are parts."""
+"""A table of clips: CSV or Parquet with the columns `path` and `label`, and `part` if there are parts.
+
+Other columns are passed over. Classes other than the seven expressions are stated in a file beside
+the table (`clipset.SPACE_FILE`).
+"""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mimica.data.clipset import Item
+from mimica.data.clipset import SPACE_FILE, Item
 from mimica.errors import InputError, UsageError
 from mimica.labels import LabelSpace
+
+_READ = ("path", "label", "part")
 
 
 def table_items(path: Path, space: LabelSpace) -> list[Item]:
@@ -16,13 +22,13 @@ def table_items(path: Path, space: LabelSpace) -> list[Item]:
 
     Raises InputError that names the row where a column, a file or a class is wrong.
     """
-    rows = _rows(path)
+    columns, rows = _rows(path)
+    for column in ("path", "label"):
+        if columns and column not in columns:
+            raise InputError(f"{path} has no column '{column}'; it has {', '.join(columns)}")
     if not rows:
         raise InputError(f"{path} has no rows")
-    for column in ("path", "label"):
-        if column not in rows[0]:
-            raise InputError(f"{path} has no column '{column}'; it has {', '.join(rows[0])}")
-    needed = ("path", "label", "part") if any(row.get("part") for row in rows) else ("path", "label")
+    needed = ("path", "label", "part") if any(row["part"] for row in rows) else ("path", "label")
     return [_item(path, number, row, needed, space) for number, row in enumerate(rows, start=2)]
 
 
@@ -35,22 +41,31 @@ def _item(table: Path, number: int, row: dict[str, str], needed: Sequence[str], 
     if not file.exists():
         raise InputError(f"{table}, row {number}: there is no {file}")
     try:
-        return Item(path=file, label=space.index(row["label"]), part=row.get("part", ""))
+        return Item(path=file, label=space.index(row["label"]), part=row["part"])
     except UsageError as error:
-        raise InputError(f"{table}, row {number}: {error}") from None
+        stated = (table.parent / SPACE_FILE).exists()
+        hint = "" if stated else f". Classes of your own are stated in {SPACE_FILE} beside the table"
+        raise InputError(f"{table}, row {number}: {error}{hint}") from None
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def _rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """The names of all columns, and of every row the columns that are read here."""
     if path.suffix == ".parquet":
         from pyarrow import ArrowException, parquet
 
         try:
-            rows = parquet.read_table(path).to_pylist()
-            return [{k: "" if v is None else str(v) for k, v in row.items()} for row in rows]
+            columns = parquet.read_schema(path).names
+            read = [column for column in _READ if column in columns]
+            return columns, [_row(row) for row in parquet.read_table(path, columns=read).to_pylist()]
         except (ArrowException, OSError) as error:
             raise InputError(f"cannot read {path} as Parquet: {error}") from None
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            return [{k: v or "" for k, v in row.items() if k is not None} for row in csv.DictReader(file)]
+            reader = csv.DictReader(file)
+            return list(reader.fieldnames or ()), [_row(row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"cannot read {path} as CSV: {error}") from None
+
+
+def _row(row: Mapping[str, object]) -> dict[str, str]:
+    return {column: "" if row.get(column) is None else str(row[column]) for column in _READ}

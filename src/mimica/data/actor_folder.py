@@ -1,0 +1,168 @@
+"""Synthetic clips of the actor on disk: a folder of numbered pictures a clip, and a table of what each shows.
+
+    about.json         what this is: synthetic, drawn by formula; with which settings, by which version
+    label_space.json   the classes, and what they look like in words
+    clips/000000/…     the frames of a clip as PNG, without loss, so that a reversed clip is exactly reversed
+    clips.csv          a row a clip; written after them, so that all are there when it is
+    sheet.png          some of the clips, to look at
+
+T frames of a clip, S side in pixels.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from mimica import __version__
+from mimica.data.actor import DIRECTION, UNIT_ORDER, ActorClips, clips, reversed_pairs, together
+from mimica.data.actor_settings import ActorSettings
+from mimica.data.clipset import ABOUT_FILE, SPACE_FILE
+from mimica.errors import InputError, UsageError
+from mimica.labels import EXPRESSIONS
+
+CLIPS, TABLE, SHEET = "clips", "clips.csv", "sheet.png"
+
+COLUMNS = {
+    "path": "the folder of the clip, from the table's own",
+    "label": "its class, of those in label_space.json",
+    "part": "whose faces and scenes these are: those to train on or those to test on",
+    "expression": "the expression that is drawn",
+    "scene_polarity": "what stands behind: 1 bright and warm, 0 even and grey, -1 dark and cold",
+    "actor": "the number of the actor, among those of this part and seed",
+} | {f"AU{unit}": "how strong this Action Unit is, 0 to 1, frame by frame" for unit in UNIT_ORDER}
+"""The columns of the table, and what they say."""
+
+_WHAT = (
+    "Synthetic clips of faces, drawn by formula with `mimica data actor`: no photograph, no person, and nothing made "
+    "from one. They show the prototypes of FACS, plainer than any real face; figures on them say nothing of people."
+)
+_LICENCE = "Apache-2.0, as the code that draws them"
+_PICTURE = "synthetic face, drawn by formula; no photograph"
+_SHOWN = 8
+
+
+def write_actor(out: Path, settings: ActorSettings, *, progress: Callable[[int], None] = lambda done: None) -> Path:
+    """Draw synthetic clips into a folder, as the top of this file lists it, and give the path of their table.
+
+    Clips that are there already are left as they are, so the same call again goes on where one was
+    stopped. `progress` is told how many are there. No more than a few clips are ever in memory.
+    Raises UsageError where the folder holds something else, InputError where it cannot be written to.
+    """
+    try:
+        _begin(out, settings)
+        with _whole(out / TABLE) as path, path.open("w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(COLUMNS)
+            at_once = 2 * together(settings.frames)
+            for first in range(0, settings.clips, at_once):
+                numbers = range(first, min(first + at_once, settings.clips))
+                table.writerows(_rows(numbers, _written(out, settings, numbers), settings.part))
+                progress(numbers.stop)
+        with _whole(out / SHEET) as path:
+            _look(out, path, every=_SHOWN if settings.task == "emotion" and settings.clips > _SHOWN**2 else 1)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"cannot write to {out}: {reason}; choose another place with --out") from None
+    return out / TABLE
+
+
+def _begin(out: Path, settings: ActorSettings) -> None:
+    """Say what the folder is going to hold, unless it holds something else."""
+    facts = {"synthetic": True, "reversed_pairs": settings.paired, **settings.drawing()}
+    made = {"mimica": __version__, "clips": settings.clips, "facts": facts}
+    about = {"what": _WHAT, "synthetic": True, "licence": _LICENCE, **made, "columns": COLUMNS}
+    if (out / ABOUT_FILE).exists():
+        _compare(out, json.loads(json.dumps(made)))
+        return
+    there = [name for name in (TABLE, SPACE_FILE, CLIPS, SHEET) if (out / name).exists()]
+    if there:
+        raise UsageError(f"{out} holds a {there[0]} that is not of this command; choose another place with --out")
+    out.mkdir(parents=True, exist_ok=True)
+    space = DIRECTION if settings.task == "direction" else EXPRESSIONS
+    for name, content in ((SPACE_FILE, space.facts()), (ABOUT_FILE, about)):
+        with _whole(out / name) as path:
+            path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _compare(out: Path, made: dict[str, Any]) -> None:
+    try:
+        about = json.loads((out / ABOUT_FILE).read_text(encoding="utf-8"))
+        there = {"mimica": about["mimica"], "clips": about["clips"], **about["facts"]}
+    except (ValueError, KeyError, TypeError):
+        raise UsageError(
+            f"{out / ABOUT_FILE} is not what this command writes; choose another place with --out"
+        ) from None
+    asked = {"mimica": made["mimica"], "clips": made["clips"], **made["facts"]}
+    other = [f"{name} {there.get(name)}, not {value}" for name, value in asked.items() if there.get(name) != value]
+    if other:
+        raise UsageError(
+            f"{out} holds clips drawn with {'; '.join(other)}. Give the same settings again to go on with them, or "
+            "choose another place with --out"
+        )
+
+
+def _written(out: Path, settings: ActorSettings, numbers: range) -> ActorClips:
+    """These clips, every one of them on disk; without pictures if all of them were."""
+    folders = [out / CLIPS / f"{number:06d}" for number in numbers]
+    missing = [i for i, folder in enumerate(folders) if len(list(folder.glob("frame_*.png"))) != settings.frames]
+    how = settings.drawing() | {"size": settings.size if missing else 0}
+    if settings.paired:
+        drawn = reversed_pairs(clips(len(numbers) // 2, first=numbers.start // 2, **how))
+    else:
+        drawn = clips(len(numbers), first=numbers.start, **how)
+    for i in missing:
+        _save(folders[i], drawn.face[i].permute(0, 2, 3, 1).numpy())
+    return drawn
+
+
+def _save(folder: Path, frames: np.ndarray) -> None:
+    """The frames uint8 [T, S, S, 3] of a clip as pictures, which are there all at once or not at all."""
+    stated = PngInfo()
+    stated.add_text("Description", _PICTURE)
+    with _whole(folder) as path:
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(parents=True)
+        for t, frame in enumerate(frames):
+            Image.fromarray(frame).save(path / f"frame_{t:04d}.png", pnginfo=stated)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _rows(numbers: range, drawn: ActorClips, part: str) -> Iterator[list[Any]]:
+    for i, number in enumerate(numbers):
+        label, expression = drawn.space.names[drawn.labels[i]], EXPRESSIONS.names[drawn.expressions[i]]
+        curves = [" ".join(f"{value:.3f}" for value in curve) for curve in drawn.units[i].T.tolist()]
+        behind, actor = int(drawn.scene[i]), int(drawn.identity[i])
+        yield [f"{CLIPS}/{number:06d}", label, part, expression, behind, actor, *curves]
+
+
+def _look(out: Path, path: Path, *, every: int) -> None:
+    """A sheet of some clips: the first, or every so many, that not all of them show one actor."""
+    from mimica.data.actor_sheet import save_clips
+
+    shown = []
+    with (out / TABLE).open(newline="", encoding="utf-8") as file:
+        for row in islice(csv.DictReader(file), 0, every * _SHOWN, every):
+            frames = [np.asarray(Image.open(picture)) for picture in sorted((out / row["path"]).glob("frame_*.png"))]
+            texts = dict.fromkeys((row["label"], row["expression"], f"scene {row['scene_polarity']}"))
+            shown.append(("\n".join(texts), np.stack(frames)))
+    save_clips(path, shown)
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """A place beside `path` to write to, which becomes `path` once all went well."""
+    beside = path.with_name(f".{path.name}.part")
+    yield beside
+    os.replace(beside, path)

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mimica.cli import DONE, FAILED, USAGE, main
+
+Run = Callable[..., tuple[int, str, str]]
+TINY = ("--size", "16", "--frames", "4")
+
+
+@pytest.fixture
+def mimica(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command in an empty folder and gives the exit code, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        code = main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return code, out, err
+
+    return run
+
+
+def labels(table: str) -> list[str]:
+    with Path(table).open(newline="") as file:
+        return [row["label"] for row in csv.DictReader(file)]
+
+
+def test_synthetic_clips_are_drawn_and_their_table_and_sheet_named(mimica: Run) -> None:
+    code, out, err = mimica("data", "actor", "--out", "drawn", "--clips", 7, *TINY)
+    assert (code, err) == (DONE, "")
+    table, sheet, said = out.splitlines()
+    assert len(set(labels(table))) == 7
+    assert Path(sheet).is_file()
+    assert "7 synthetic clips of 4 frames" in said
+
+
+def test_every_flag_reaches_the_actor(mimica: Run) -> None:
+    flags = (
+        "--task",
+        "direction",
+        "--part",
+        "test",
+        "--intensity",
+        "0.9",
+        "1",
+        "--polarity-agrees",
+        "0",
+        "--seed",
+        "5",
+    )
+    assert mimica("data", "actor", "--out", "drawn", "--clips", "4", *TINY, *flags)[0] == DONE
+    assert labels("drawn/clips.csv") == ["onset", "offset", "offset", "onset"]
+    code, _, err = mimica("data", "actor", "--out", "drawn", "--clips", 4)
+    assert code == USAGE
+    for other in (
+        "size 16, not 64", "frames 4, not 16", "task direction, not emotion", "part test, not train", "seed 5, not 0",
+        "intensity [0.9, 1.0], not [0.5, 1.0]", "polarity_agrees 0.0, not 0.8",
+    ):  # fmt: skip
+        assert other in err
+
+
+def test_the_same_command_again_is_done_at_once(mimica: Run) -> None:
+    command = ("data", "actor", "--out", "drawn", "--clips", 2, *TINY, "--proportions", "dfew")
+    first = mimica(*command)
+    assert mimica(*command) == first
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--clips", "0"), "clips must be 1 or more"),
+        (("--clips", "2", "--size", "4"), "size must be 16 to 512 pixels"),
+        (("--clips", "2", "--frames", "0"), "frames must be 1 or more"),
+        (("--clips", "2", "--intensity", "0.9", "0.1"), "the lower one first"),
+        (("--clips", "2", "--polarity-agrees", "80"), "polarity-agrees must be from 0 to 1"),
+        (("--clips", "3", "--task", "direction", "--part", "test"), "clips must be even"),
+        (("--clips", "2", "--task", "direction", "--frames", "1"), "two frames or more"),
+        (("--clips", "2", "--task", "directions"), "directions"),
+        (("--clips", "2", "--part", "holdout"), "holdout"),
+        ((), "--clips"),
+    ],
+)
+def test_what_cannot_be_drawn_exits_with_2_and_writes_nothing(mimica: Run, flags: tuple[str, ...], said: str) -> None:
+    code, _, err = mimica("data", "actor", "--out", "drawn", *flags)
+    assert code == USAGE
+    assert said in err
+    assert not Path("drawn").exists()
+
+
+def test_what_to_do_with_data_must_be_said(mimica: Run) -> None:
+    code, _, err = mimica("data")
+    assert code == USAGE
+    assert "actor" in err
+
+
+def test_a_place_that_cannot_be_written_to_fails_with_a_sentence(mimica: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    code, _, err = mimica("data", "actor", "--out", "file", "--clips", "1")
+    assert code == FAILED
+    assert err.startswith("mimica: cannot write to file: ")
