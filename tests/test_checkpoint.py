@@ -65,7 +65,7 @@ def test_a_disk_that_fills_up_while_saving_leaves_the_old_checkpoint_whole(
             raise OSError("No space left on device")
 
     monkeypatch.setattr(checkpoint.os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(CheckpointError, match=r"cannot write .*model\.safetensors: No space left on device"):
         checkpoint.save(saved, {"only": torch.ones(1)}, {"kind": "second"})
     assert checkpoint.load(saved)[1]["kind"] == "test"
 
@@ -129,3 +129,97 @@ def test_what_does_not_fit_a_module_is_listed_and_nothing_is_loaded(
     with pytest.raises(CheckpointError, match=f"here does not fit Linear: .*{reason}"):
         checkpoint.fill(layer, tensors, "here")
     assert torch.equal(layer.weight, before)
+
+
+class Headed(nn.Module):
+    """A layer on a part whose weights come from elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tower, self.towering = nn.Linear(2, 2), nn.Linear(2, 1)
+
+
+def test_a_part_that_is_left_keeps_its_weights_and_the_rest_is_filled_as_strictly() -> None:
+    module = Headed()
+    before = {name: t.clone() for name, t in module.tower.state_dict().items()}
+    rest = {"towering.weight": torch.ones(1, 2), "towering.bias": torch.ones(1)}
+    checkpoint.fill(module, rest, "here", leave="tower")
+    assert torch.equal(module.towering.weight, torch.ones(1, 2))
+    assert all(torch.equal(t, before[name]) for name, t in module.tower.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"towering.bias": None}, r"missing: towering\.bias"),
+        ({"tower.weight": torch.ones(2, 2)}, r"left over: tower\.weight"),
+        ({"towering.bias": torch.ones(2)}, r"of another shape: towering\.bias"),
+    ],
+)
+def test_weights_for_a_part_that_is_left_are_too_many(change: dict[str, torch.Tensor | None], reason: str) -> None:
+    given = {"towering.weight": torch.ones(1, 2), "towering.bias": torch.ones(1), **change}
+    tensors = {name: t for name, t in given.items() if t is not None}
+    with pytest.raises(CheckpointError, match=f"here does not fit Headed: {reason}"):
+        checkpoint.fill(Headed(), tensors, "here", leave="tower")
+
+
+@pytest.fixture
+def packed(tmp_path: Path) -> Path:
+    path = tmp_path / "deep" / "state.safetensors"
+    checkpoint.pack(path, TENSORS, {"kind": "test", "sums": {"loss": 0.1 + 0.2}, "from": Path("a")})
+    return path
+
+
+def test_what_is_packed_is_one_file_and_comes_out_to_the_bit_with_its_facts(packed: Path) -> None:
+    tensors, facts = checkpoint.unpack(packed)
+    assert tensors.keys() == TENSORS.keys()
+    for name, value in TENSORS.items():
+        assert tensors[name].dtype == value.dtype
+        assert torch.equal(tensors[name], value)
+    assert facts == {"format": 1, "kind": "test", "sums": {"loss": 0.1 + 0.2}, "from": "a"}
+    assert [path.name for path in packed.parent.iterdir()] == ["state.safetensors"]
+
+
+def test_the_same_is_packed_into_the_same_bytes(packed: Path) -> None:
+    before = packed.read_bytes()
+    checkpoint.pack(packed, TENSORS, {"kind": "test", "sums": {"loss": 0.1 + 0.2}, "from": Path("a")})
+    assert packed.read_bytes() == before
+
+
+def test_a_disk_that_fills_up_while_packing_leaves_the_old_file_whole_and_says_so(
+    packed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint.os, "fsync", full)
+    with pytest.raises(CheckpointError, match=r"cannot write .*state\.safetensors: No space left on device"):
+        checkpoint.pack(packed, {"only": torch.ones(1)}, {"kind": "second"})
+    assert checkpoint.unpack(packed)[1]["kind"] == "test"
+
+
+def test_a_folder_that_is_a_file_cannot_be_packed_into(tmp_path: Path) -> None:
+    (tmp_path / "taken").touch()
+    with pytest.raises(CheckpointError, match="cannot write"):
+        checkpoint.pack(tmp_path / "taken" / "state.safetensors", TENSORS, {})
+
+
+@pytest.mark.parametrize("cut", [0, 5, 60, -1])
+def test_a_packed_file_that_is_missing_or_cut_short_is_refused(packed: Path, cut: int) -> None:
+    packed.write_bytes(packed.read_bytes()[:cut])
+    with pytest.raises(CheckpointError, match=r"cannot read .*state\.safetensors"):
+        checkpoint.unpack(packed)
+    packed.unlink()
+    with pytest.raises(CheckpointError, match=r"cannot read .*state\.safetensors"):
+        checkpoint.unpack(packed)
+
+
+@pytest.mark.parametrize(
+    "metadata", [None, {"format": "pt"}, {"facts": "{"}, {"facts": "[1]"}, {"facts": '{"format": 2}'}]
+)
+def test_a_file_that_packing_did_not_write_is_refused(tmp_path: Path, metadata: dict[str, str] | None) -> None:
+    from safetensors.torch import save_file
+
+    save_file({"weight": torch.ones(1)}, tmp_path / "a.safetensors", metadata)
+    with pytest.raises(CheckpointError, match=r"a\.safetensors is not a file of format 1 that holds its own facts"):
+        checkpoint.unpack(tmp_path / "a.safetensors")

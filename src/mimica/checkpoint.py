@@ -1,5 +1,6 @@
 """What was learned, on disk: `NAME.safetensors` for the tensors, `NAME.json` for all that is said of them.
 
+What only this program reads, like the state of a run, is one file with the facts inside (`pack`, `unpack`).
 Nothing is ever unpickled. A checkpoint is written beside its final name and moved there whole, so
 a killed run leaves either the old one or the new one.
 """
@@ -20,19 +21,28 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 
+SHIPPED = Path(__file__).parent / "weights"
+"""Where the weights lie that come with the package."""
+
 
 def save(path: Path, tensors: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> None:
-    """Write tensors to `path` (`.safetensors`) and the facts about them to the `.json` beside it."""
+    """Write tensors to `path` (`.safetensors`) and the facts about them to the `.json` beside it.
+
+    Raises CheckpointError where the disk is full or the folder cannot be written to.
+    """
     from safetensors.torch import save as to_bytes
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     data = to_bytes({name: t.detach().cpu().contiguous() for name, t in tensors.items()})
     record = {"format": FORMAT, "sha256": hashlib.sha256(data).hexdigest(), **facts}
     told = (json.dumps(record, indent=2, default=str) + "\n").encode()
-    # Both are on the disk before either is moved, so that only the moment between two renames can part them.
-    parts = [(_part(place, what), place) for place, what in ((path, data), (path.with_suffix(".json"), told))]
-    for part, place in parts:
-        part.replace(place)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Both are on the disk before either is moved, so that only the moment between two renames can part them.
+        parts = [(_part(place, what), place) for place, what in ((path, data), (path.with_suffix(".json"), told))]
+        for part, place in parts:
+            part.replace(place)
+    except OSError as error:
+        raise CheckpointError(f"cannot write {path}: {error.strerror or error}") from None
 
 
 def load(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -68,9 +78,54 @@ def read_facts(path: Path) -> dict[str, Any]:
     return facts
 
 
-def fill(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], where: str) -> None:
-    """Load tensors into a module; refuse any that are missing, left over or of another shape."""
-    wanted = module.state_dict()
+def pack(path: Path, tensors: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> None:
+    """Write tensors and the facts about them to one file, which is the old one or the new one at any moment."""
+    from safetensors.torch import save as to_bytes
+
+    told = json.dumps({"format": FORMAT, **facts}, default=str)
+    data = to_bytes({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, {"facts": told})
+    put(path, data)
+
+
+def unpack(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """The tensors and the facts of a file that `pack` wrote. Raises CheckpointError for any other."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load as from_bytes
+
+    try:
+        data = path.read_bytes()
+        tensors = from_bytes(data)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"cannot read {path}: {error}") from None
+    # The library gives the tensors of bytes and keeps what is said of them to itself.
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    try:
+        facts = json.loads(header.get("__metadata__", {}).get("facts", "null"))
+    except ValueError:
+        facts = None
+    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+        raise CheckpointError(f"{path} is not a file of format {FORMAT} that holds its own facts")
+    return tensors, facts
+
+
+def put(path: Path, data: bytes) -> None:
+    """Write a file whole: at any moment it is the old one or the new one, whatever happens to the program.
+
+    Raises CheckpointError where the disk is full or the folder cannot be written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _part(path, data).replace(path)
+    except OSError as error:
+        raise CheckpointError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def fill(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], where: str, *, leave: str | None = None) -> None:
+    """Load tensors into a module; refuse any that are missing, left over or of another shape.
+
+    What `leave` names, a part of the module, has its weights from elsewhere and is let be.
+    """
+    wanted = {name: t for name, t in module.state_dict().items() if leave is None or not name.startswith(f"{leave}.")}
     missing = sorted(wanted.keys() - tensors.keys())
     extra = sorted(tensors.keys() - wanted.keys())
     shapes = sorted(k for k in wanted.keys() & tensors.keys() if wanted[k].shape != tensors[k].shape)
@@ -81,7 +136,7 @@ def fill(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], where: st
     ]
     if problems:
         raise CheckpointError(f"{where} does not fit {type(module).__name__}: {'; '.join(problems)}")
-    module.load_state_dict({k: v.to(wanted[k].dtype) for k, v in tensors.items()})
+    module.load_state_dict({k: v.to(wanted[k].dtype) for k, v in tensors.items()}, strict=leave is None)
 
 
 def _part(path: Path, data: bytes) -> Path:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -86,6 +88,26 @@ def test_epochs_and_seeds_differ_and_the_same_ones_are_the_same(seed: int) -> No
     assert torch.equal(faces(seed, 1), faces(seed, 1))
     assert not torch.equal(faces(seed, 1), faces(seed, 2))
     assert not torch.equal(faces(seed, 1), faces(seed + 1, 1))
+
+
+@pytest.mark.parametrize("first", [0, 1, 3, 4, 5])
+def test_the_batches_from_any_one_on_are_those_of_the_whole_epoch_and_no_other_is_computed(
+    first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = Batches(clips([9, 9]), batch=4, frames=2)
+    whole = list(data.batches(2))
+    computed: list[int] = []
+    batch = Batches._batch
+
+    def counted(self: Batches, chosen: np.ndarray, *rest: Any) -> dict[str, torch.Tensor]:
+        computed.append(len(chosen))
+        return batch(self, chosen, *rest)
+
+    monkeypatch.setattr(Batches, "_batch", counted)
+    rest = list(data.batches(2, first))
+    assert len(computed) == len(rest) == max(0, 4 - first)
+    for one, other in zip(rest, whole[first:], strict=True):
+        assert all(torch.equal(one[key], other[key]) for key in other)
 
 
 @pytest.mark.parametrize("seed", [0, 2**22, 2**31])

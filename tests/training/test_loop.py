@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -13,72 +12,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mimica import checkpoint
-from mimica.errors import CheckpointError, MissingExtra, UsageError
-from mimica.training import loop
-from mimica.training.loop import LoopConfig, learned, rate, train
-
-CONFIG = LoopConfig(epochs=3, batch=8, lr=0.05, ema=0.9, weight_decay=0.01)
-
-
-class Killed(BaseException):
-    """What a test ends a run with: nothing may catch it."""
-
-
-class Line(nn.Module):
-    """A small learner with what the real ones have: a norm with statistics, a frozen part, a scalar."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(3)
-            self.frozen = nn.Linear(4, 6).requires_grad_(False)
-            self.norm = nn.BatchNorm1d(6)
-            self.out = nn.Linear(6, 1)
-        self.scale = nn.Parameter(torch.tensor(1.0))
-
-    def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        guess = self.scale * self.out(self.norm(self.frozen(batch["x"])))[:, 0]
-        loss = (guess - batch["x"].sum(1)).square().mean()
-        return {"loss": loss, "far": loss.detach().sqrt()}
-
-
-class Points:
-    """Batches of points that are a function of the epoch alone."""
-
-    def __init__(self, steps: int = 5) -> None:
-        self.steps = steps
-
-    def batches(self, epoch: int) -> Iterator[dict[str, Tensor]]:
-        random = torch.Generator().manual_seed(epoch)
-        for _ in range(self.steps):
-            yield {"x": torch.randn(8, 4, generator=random)}
-
-
-def state(module: nn.Module) -> dict[str, bytes]:
-    return {name: value.detach().numpy().tobytes() for name, value in learned(module).items()}
-
-
-def rows(out: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-
-
-def run(out: Path, config: LoopConfig = CONFIG, *, steps: int = 5, **how: Any) -> dict[str, bytes]:
-    learner = Line()
-    train(learner, Points(steps), config, out=out, **how)
-    return state(learner)
-
-
-def kill_at(epoch: int, step: int) -> Callable[[Mapping[str, Any]], None]:
-    def report(row: Mapping[str, Any]) -> None:
-        if "steps" in row and (row["epoch"], row["step"]) == (epoch, step):
-            raise Killed
-
-    return report
+from mimica.encoders.compact import CompactConfig, CompactVision
+from mimica.errors import MissingExtra, UsageError
+from mimica.training.average import learned
+from mimica.training.loop import PRECISIONS, Diverged, LoopConfig, rate, train
+from tiny_runs import CONFIG, Killed, Line, Points, kill_at, rows, run, state
 
 
 def test_a_tiny_learners_loss_falls(tmp_path: Path) -> None:
-    run(tmp_path, replace(CONFIG, epochs=15))
+    learner = Line()
+    learner.drop.p = 0.0
+    train(learner, Points(), replace(CONFIG, epochs=15), out=tmp_path)
     told = rows(tmp_path)
     assert told[-1]["loss"] < 0.3 * told[0]["loss"]
     assert told[-1]["far"] < told[0]["far"]
@@ -89,91 +33,6 @@ def test_a_run_is_a_function_of_its_settings(tmp_path: Path) -> None:
     assert first == second
 
 
-@pytest.mark.parametrize(
-    "config",
-    [CONFIG, replace(CONFIG, ema=0.0), replace(CONFIG, accumulate=2), replace(CONFIG, warmup=0.5, weight_decay=0.0),
-     replace(CONFIG, precision="bf16")],
-    ids=["average", "plain", "accumulate", "warmup", "bf16"],
-)  # fmt: skip
-@pytest.mark.parametrize(("epoch", "step"), [(1, 3), (1, 1), (2, 4), (0, 2)])
-def test_a_killed_run_goes_on_to_the_same_weights_as_one_that_was_not(
-    tmp_path: Path, config: LoopConfig, epoch: int, step: int
-) -> None:
-    whole = run(tmp_path / "whole", config)
-    with pytest.raises(Killed):
-        run(tmp_path / "killed", config, report=kill_at(epoch, step))
-    assert run(tmp_path / "killed", config, resume=True) == whole
-    saved = [(tmp_path / name / "state.safetensors").read_bytes() for name in ("killed", "whole")]
-    assert saved[0] == saved[1]
-    told = rows(tmp_path / "killed")
-    assert [row["epoch"] for row in told] == [0, 1, 2]
-    assert [row["loss"] for row in told] == [row["loss"] for row in rows(tmp_path / "whole")]
-
-
-@pytest.mark.parametrize("place", ["_save", "_log"])
-def test_a_run_that_is_killed_while_it_writes_loses_no_row_and_doubles_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
-) -> None:
-    whole = run(tmp_path / "whole")
-    write, written = getattr(loop, place), []
-
-    def killed(*given: Any) -> None:
-        written.append(1)
-        if len(written) == 2:
-            raise Killed
-        write(*given)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, place, killed)
-        with pytest.raises(Killed):
-            run(tmp_path / "killed")
-    assert run(tmp_path / "killed", resume=True) == whole
-    assert [row["epoch"] for row in rows(tmp_path / "killed")] == [0, 1, 2]
-
-
-def test_a_run_may_be_killed_again_and_again(tmp_path: Path) -> None:
-    whole = run(tmp_path / "whole")
-    for epoch in range(3):
-        with pytest.raises(Killed):
-            run(tmp_path / "killed", resume=True, report=kill_at(epoch, 4))
-    assert run(tmp_path / "killed", resume=True) == whole
-
-
-def test_resuming_a_run_that_is_over_gives_its_weights_and_trains_no_more(tmp_path: Path) -> None:
-    whole = run(tmp_path)
-    told = (tmp_path / "metrics.jsonl").read_text()
-    assert run(tmp_path, resume=True) == whole
-    assert (tmp_path / "metrics.jsonl").read_text() == told
-
-
-def test_resuming_where_nothing_was_begun_begins(tmp_path: Path) -> None:
-    assert run(tmp_path / "a", resume=True) == run(tmp_path / "b")
-
-
-def test_without_resume_a_run_begins_anew_and_so_does_its_log(tmp_path: Path) -> None:
-    run(tmp_path, replace(CONFIG, epochs=5))
-    run(tmp_path, replace(CONFIG, seed=1))
-    assert [row["epoch"] for row in rows(tmp_path)] == [0, 1, 2]
-
-
-@pytest.mark.parametrize(
-    ("changes", "named"), [({"lr": 0.1}, "lr"), ({"epochs": 4, "seed": 2}, "epochs, seed"), ({"ema": 0.0}, "ema")]
-)
-def test_a_run_with_other_settings_is_not_resumed(tmp_path: Path, changes: dict[str, Any], named: str) -> None:
-    run(tmp_path)
-    with pytest.raises(CheckpointError) as caught:
-        run(tmp_path, replace(CONFIG, **changes), resume=True)
-    assert f"state.safetensors was made with another {named}; resume with the same" in str(caught.value)
-
-
-def test_a_state_of_another_learner_is_not_resumed(tmp_path: Path) -> None:
-    run(tmp_path)
-    other = Line()
-    other.out = nn.Linear(6, 1, bias=False)
-    with pytest.raises(CheckpointError, match=r"state\.safetensors is the state of another model; choose another"):
-        train(other, Points(), CONFIG, out=tmp_path, resume=True)
-
-
 def test_a_row_of_the_log_has_the_means_of_an_epoch_and_what_validation_said(tmp_path: Path) -> None:
     seen: list[Mapping[str, Any]] = []
     run(tmp_path, validate=lambda module: {"uar": 0.25}, report=seen.append)
@@ -181,8 +40,9 @@ def test_a_row_of_the_log_has_the_means_of_an_epoch_and_what_validation_said(tmp
         losses = [r["loss"] * r["step"] for r in seen if r["epoch"] == epoch and "steps" in r]
         assert row["loss"] == pytest.approx(losses[-1] / 5, abs=1e-4)
         assert (row["epoch"], row["step"], row["uar"]) == (epoch, 5 * (epoch + 1), 0.25)
-        assert row["seconds"] >= 0
-    assert [r["epoch"] for r in seen if "steps" not in r] == [0, 1, 2]
+    told = [r for r in seen if "steps" not in r]
+    assert [r["epoch"] for r in told] == [0, 1, 2]
+    assert all(float(r["seconds"]) >= 0 for r in told)
 
 
 @pytest.mark.parametrize("ema", [0.0, 0.9])
@@ -218,26 +78,6 @@ def test_the_average_follows_the_weights_as_stated(tmp_path: Path) -> None:
         assert torch.allclose(value, average[name], atol=1e-6), name
 
 
-def test_frozen_weights_stay_and_are_in_no_state(tmp_path: Path) -> None:
-    learner = Line()
-    before = learner.frozen.weight.clone()
-    train(learner, Points(), CONFIG, out=tmp_path)
-    assert torch.equal(learner.frozen.weight, before)
-    tensors, facts = checkpoint.load(tmp_path / "state.safetensors")
-    assert not any("frozen" in name for name in tensors)
-    assert facts["epochs"] == 3
-    assert facts["loop"]["lr"] == CONFIG.lr
-
-
-def test_what_is_learned_has_the_statistics_of_norms_that_learn_and_of_no_others() -> None:
-    learner = Line()
-    assert set(learned(learner)) == {
-        "norm.weight", "norm.bias", "norm.running_mean", "norm.running_var", "out.weight", "out.bias", "scale"
-    }  # fmt: skip
-    learner.norm.requires_grad_(False)
-    assert set(learned(learner)) == {"out.weight", "out.bias", "scale"}
-
-
 def test_the_rate_warms_up_in_a_line_and_falls_in_half_a_cosine_to_zero() -> None:
     config = LoopConfig(epochs=5, batch=1, lr=2.0, warmup=1.0)
     rates = [rate(config, step, 10) for step in range(51)]
@@ -269,30 +109,23 @@ def test_steps_are_taken_at_the_rate_of_the_schedule(tmp_path: Path, monkeypatch
 
 
 def test_batches_that_are_accumulated_make_one_step_of_their_mean(tmp_path: Path) -> None:
-    """Two batches of 8 make the step of one batch of 16; a norm would see the difference."""
+    """Two batches of 8 make the step of one batch of 16; a norm would see the difference, and so would chance."""
 
     class Plain(Line):
         def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
             return {"loss": (self.scale * self.out(self.frozen(batch["x"]))[:, 0] - batch["x"].sum(1)).square().mean()}
 
     class Pairs(Points):
-        def batches(self, epoch: int) -> Iterator[dict[str, Tensor]]:
-            small = list(super().batches(epoch))
-            for first, second in zip(small[::2], small[1::2], strict=True):
-                yield {"x": torch.cat([first["x"], second["x"]])}
+        def batches(self, epoch: int, first: int = 0) -> Iterator[dict[str, Tensor]]:
+            small = list(Points(2 * self.steps).batches(epoch))
+            for one, other in list(zip(small[::2], small[1::2], strict=True))[first:]:
+                yield {"x": torch.cat([one["x"], other["x"]])}
 
     apart, together = Plain(), Plain()
     train(apart, Points(6), replace(CONFIG, accumulate=2), out=tmp_path / "a")
-    pairs = Pairs(6)
-    pairs.steps = 6
-    train(together, _Fewer(pairs, 3), CONFIG, out=tmp_path / "b")
+    train(together, Pairs(3), CONFIG, out=tmp_path / "b")
     for name, value in learned(apart).items():
         assert torch.allclose(value, learned(together)[name], atol=1e-5), name
-
-
-class _Fewer:
-    def __init__(self, data: Points, steps: int) -> None:
-        self.batches, self.steps = data.batches, steps
 
 
 def test_batches_that_make_no_whole_step_are_left_out(tmp_path: Path) -> None:
@@ -343,3 +176,96 @@ def test_only_matrices_decay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(torch.optim.AdamW, "__init__", recorded)
     run(tmp_path, replace(CONFIG, weight_decay=0.3))
     assert [(g["weight_decay"], {p.ndim for p in g["params"]}) for g in groups] == [(0.3, {2}), (0.0, {0, 1})]
+
+
+def test_draws_of_a_step_are_a_function_of_the_seed_and_the_step(tmp_path: Path) -> None:
+    class Chance(Line):
+        def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            drawn.append(float(torch.rand(())))
+            return super().forward(batch)
+
+    def draws(name: str, seed: int, before: int) -> list[float]:
+        drawn.clear()
+        torch.manual_seed(before)
+        train(Chance(), Points(), replace(CONFIG, seed=seed), out=tmp_path / name)
+        return list(drawn)
+
+    drawn: list[float] = []
+    first = draws("a", 0, before=1)
+    assert draws("b", 0, before=2) == first
+    assert len({*first, *draws("c", 1, before=1), *draws("d", 2**32, before=1)}) == 45
+
+
+@pytest.mark.parametrize("where", ["loss", "gradient"])
+def test_a_run_that_goes_astray_stops_in_a_sentence_and_leaves_the_last_saved_state(tmp_path: Path, where: str) -> None:
+    class Astray(Line):
+        steps = 0
+
+        def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            told = super().forward(batch)
+            self.steps += 1
+            if self.steps == 8:
+                told["loss"] = told["loss"] * math.nan if where == "loss" else told["loss"] + (0 * self.scale).sqrt()
+            return told
+
+    config = replace(CONFIG, save_every=1)
+    with pytest.raises(Diverged) as caught:
+        train(Astray(), Points(), config, out=tmp_path / "astray")
+    what = {"loss": "loss", "gradient": "norm of the gradient"}[where]
+    assert f"the {what} became nan in epoch 2, step 3; begin again with a smaller lr than 0.05" in str(caught.value)
+    with pytest.raises(Killed):
+        run(tmp_path / "killed", config, report=kill_at(1, 2))
+    assert run(tmp_path / "astray", config, resume=True) == run(tmp_path / "killed", config, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"epochs": 0}, "epochs must be at least 1, not 0"),
+        ({"batch": 0}, "batch must be at least 1, not 0"),
+        ({"accumulate": 0}, "accumulate must be at least 1, not 0"),
+        ({"save_every": -1}, "save_every must be at least 0, not -1"),
+        ({"lr": 0.0}, "lr must be above 0, not 0.0"),
+        ({"lr": math.nan}, "lr must be above 0, not nan"),
+        ({"precision": "fp8"}, f"unknown precision 'fp8'. Choose from: {', '.join(PRECISIONS)}"),
+    ],
+)
+def test_settings_that_train_nothing_are_refused(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        replace(CONFIG, **changes)
+    assert said in str(caught.value)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_half_precision_without_a_gpu_is_refused_and_not_passed_over(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"precision fp16 needs a GPU, and this is a .*; choose bf16 or no"):
+        run(tmp_path, replace(CONFIG, precision="fp16"))
+
+
+class Seeing(nn.Module):
+    """A tower of two layers that learns, as pretraining has it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.vision = CompactVision(CompactConfig(size=8, stem=(4, 4, 4), width=8, layers=2, heads=2, dim=4))
+
+    def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        pictures = batch["x"].reshape(-1, 1, 2, 4).repeat(1, 3, 4, 2)
+        return {"loss": self.vision(pictures).square().mean()}
+
+
+def test_checkpointing_of_gradients_reaches_the_towers_and_changes_no_weight(tmp_path: Path) -> None:
+    plain, again, third = Seeing(), Seeing(), Seeing()
+    train(plain, Points(), CONFIG, out=tmp_path / "a")
+    assert not plain.vision.recompute
+    train(again, Points(), replace(CONFIG, grad_checkpoint=True), out=tmp_path / "b")
+    assert again.vision.recompute
+    assert state(again) == state(plain)
+    train(third, Points(), CONFIG, out=tmp_path / "b", resume=True)  # nor does it matter to a resume
+    assert state(third) == state(plain)
+
+
+def test_checkpointing_of_gradients_of_a_learner_without_towers_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="Line has no tower whose layers could be recomputed; leave this off"):
+        run(tmp_path, replace(CONFIG, grad_checkpoint=True))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import tyro
+
+from mimica.cli.loop import Loop, refuse_unwritable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,14 +21,9 @@ class Pretrain:
     """fer2013:PATH, folder:PATH or table:FILE, of cropped faces."""
     out: Path
     """Folder for the encoder, the log and the state to resume from."""
-    epochs: int | None = None
-    """How many epochs; the recipe's own number where not given."""
-    batch: int | None = None
-    """How many faces a step; the recipe's own number where not given."""
-    seed: int | None = None
-    """What all that is random depends on."""
     resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Go on from the last whole epoch in --out."""
+    """Go on from where the run in --out was last saved; without, it begins anew."""
+    loop: Loop = field(default_factory=Loop)
 
     def run(self) -> int:
         """Train, and print where the encoder lies."""
@@ -35,7 +32,8 @@ class Pretrain:
         from mimica.training.recipes import pretraining, with_loop
         from mimica.training.runs import pretrain
 
-        recipe = with_loop(pretraining(self.recipe), epochs=self.epochs, batch=self.batch, seed=self.seed)
+        recipe = with_loop(pretraining(self.recipe), **self.loop.changes())
+        refuse_unwritable(self.out)
         size = recipe.encoder.size
         clips, held = load(self.data, size=size), load_held(self.data, size=size)
         with Epochs(recipe.loop.epochs) as report:

@@ -19,10 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from mimica.encoders import keys
-from mimica.encoders.library import quiet
+from mimica.encoders.library import quiet, tokens
 from mimica.encoders.towers import (
     After,
     DualEncoder,
+    Place,
     Prompts,
     freeze,
     last_of,
@@ -44,6 +45,7 @@ class ClipVision(nn.Module):
 
     mean: Tensor
     std: Tensor
+    recompute = False
 
     def __init__(self, model: Any, *, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> None:
         super().__init__()
@@ -80,13 +82,15 @@ class ClipVision(nn.Module):
             # The norm looks at one token at a time, so that it need not see prompts and patches together.
             prompts = [self.tower.pre_layrnorm(prompts[0].to(x.dtype)), *prompts[1:]]
         return step_through(
-            self.tower.encoder.layers, x, prompts, at=x.shape[1], after=after,
+            self.tower.encoder.layers, x, prompts, at=x.shape[1], after=after, recompute=self.recompute,
             run=lambda layer, y, _: layer(y, attention_mask=None),
         )  # fmt: skip
 
 
 class ClipText(nn.Module):
-    """The text tower of a CLIP. Prompts stand right behind the start token: none sees what is behind the end token."""
+    """The text tower of a CLIP. Prompts stand right behind the start token: no token sees what is behind it."""
+
+    recompute = False
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
         super().__init__()
@@ -100,15 +104,18 @@ class ClipText(nn.Module):
         self.width, self.layers, self.dim = config.hidden_size, config.num_hidden_layers, self.project.out_features
         self.longest = config.max_position_embeddings
 
-    def forward(self, sentences: Sequence[str], prompts: Prompts = (), *, after: After = "drop") -> Tensor:
+    def forward(
+        self, sentences: Sequence[str], prompts: Prompts = (), *, after: After = "drop", place: Place = "start"
+    ) -> Tensor:
         """Features [N, d] of N sentences, each that of its end token; with no prompts the library's own.
 
         `prompts[i]` takes the places behind the start token for layer i (DuSE, eqs. 2-3). Those of the
         first layer stand at positions 1 to n and the words move up by n; deeper ones get no position.
+        At the `end` they stand behind the end token, whose feature they cannot change.
         Raises UsageError for a sentence that has no room beside the prompts.
         """
         ids, ends = self._read(sentences, _places(prompts))
-        x = last_of(self._steps(ids, prompts, after))
+        x = last_of(self._steps(ids, prompts, after, place))
         pooled = self.tower.final_layer_norm(x[torch.arange(len(x), device=x.device), ends])
         features: Tensor = self.project(pooled)
         return features
@@ -121,32 +128,26 @@ class ClipText(nn.Module):
         Sentences are padded behind their end token to the longest.
         """
         ids, _ = self._read(sentences, _places(prompts))
-        return pick(self._steps(ids, prompts, after), layers, self.layers)
+        return pick(self._steps(ids, prompts, after, "start"), layers, self.layers)
 
     def _read(self, sentences: Sequence[str], n: int) -> tuple[Tensor, Tensor]:
         """Token numbers [N, L] and the place of each sentence's end token, prompts not counted."""
-        read: list[list[int]] = self.tokenizer(list(sentences), verbose=False)["input_ids"]
-        for sentence, ids in zip(sentences, read, strict=True):
-            if len(ids) + n > self.longest:
-                raise UsageError(
-                    f"'{sentence[:60]}' has {len(ids) - 2} tokens, but beside {n} prompts {self.longest - 2 - n} fit; "
-                    "shorten it"
-                )
+        read = tokens(self.tokenizer, sentences, longest=self.longest, beside=n)
         L = max(map(len, read))
         device = self.project.weight.device
         # Nothing looks ahead, so what stands behind the end token is without effect.
         padded = torch.tensor([ids + ids[-1:] * (L - len(ids)) for ids in read], device=device)
         return padded, torch.tensor([len(ids) - 1 for ids in read], device=device)
 
-    def _steps(self, ids: Tensor, prompts: Prompts, after: After) -> Iterator[Tensor]:
-        n = _places(prompts)
-        place = torch.arange(ids.shape[1], device=ids.device)
+    def _steps(self, ids: Tensor, prompts: Prompts, after: After, place: Place) -> Iterator[Tensor]:
+        n, at = _places(prompts), 1 if place == "start" else ids.shape[1]
+        token = torch.arange(ids.shape[1], device=ids.device)
         embeddings = self.tower.embeddings
-        x = embeddings(input_ids=ids, position_ids=torch.where(place > 0, place + n, place)[None])
+        x = embeddings(input_ids=ids, position_ids=torch.where(token < at, token, token + n)[None])
         if prompts:
-            prompts = [prompts[0] + embeddings.position_embedding.weight[1 : n + 1], *prompts[1:]]
+            prompts = [prompts[0] + embeddings.position_embedding.weight[at : at + n], *prompts[1:]]
         return step_through(
-            self.tower.encoder.layers, x, prompts, at=1, after=after,
+            self.tower.encoder.layers, x, prompts, at=at, after=after, recompute=self.recompute,
             run=lambda layer, y, _: layer(y, attention_mask=_causal(y)),
         )  # fmt: skip
 
@@ -180,6 +181,7 @@ def load_clip(
     freeze(vision)
     freeze(text)
     return DualEncoder(
+        name=str(path.resolve()) if path.exists() else str(name_or_folder),
         vision=vision,
         text=text,
         log_scale=float(model.logit_scale.detach()),
@@ -269,8 +271,8 @@ def _from_file(path: Path, activation: str | None) -> tuple[Any, dict[str, Any]]
         activation = "quick_gelu"
     elif activation is None:
         raise CheckpointError(
-            f"{path} does not say which activation it was trained with; give activation='quick_gelu' (OpenAI's, and "
-            "what open_clip calls quickgelu) or 'gelu' (open_clip's others)"
+            f"{path} does not say which activation it was trained with; put its open_clip_config.json beside it, or in "
+            "Python give activation='quick_gelu' (OpenAI's, and what open_clip calls quickgelu) or 'gelu' (its others)"
         )
     tensors = keys.plain(raw)
     found = keys.shape(tensors, str(path))

@@ -92,6 +92,7 @@ class CompactVision(nn.Module):
     """
 
     luma: Tensor
+    recompute = False
 
     def __init__(self, config: CompactConfig | None = None) -> None:
         super().__init__()
@@ -143,7 +144,10 @@ class CompactVision(nn.Module):
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.cls.requires_grad):
             # Frozen: prompts enter above the stem, so nothing below needs a gradient.
             x = self.tokens(images)
-        return step_through(self.blocks, x, prompts, at=x.shape[1], after=after, run=lambda layer, y, _: layer(y))
+        return step_through(
+            self.blocks, x, prompts, at=x.shape[1], after=after, recompute=self.recompute,
+            run=lambda layer, y, _: layer(y),
+        )  # fmt: skip
 
 
 def channels_last(vision: CompactVision) -> CompactVision:

@@ -15,15 +15,18 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from mimica import assets
-from mimica.encoders.library import quiet
-from mimica.encoders.towers import After, Prompts, freeze, last_of, pick, step_through
+from mimica.encoders.library import quiet, tokens
+from mimica.encoders.towers import After, Place, Prompts, freeze, last_of, pick, step_through
 from mimica.errors import CheckpointError, MissingExtra
 
 
 class SentenceTower(nn.Module):
     """A text tower over a frozen BERT; `project` takes its sentence feature into the joint space."""
+
+    recompute = False
 
     def __init__(self, folder: Path | None = None, *, dim: int = 256) -> None:
         super().__init__()
@@ -55,16 +58,20 @@ class SentenceTower(nn.Module):
         self.bert.eval()
         return self
 
-    def sentences(self, texts: Sequence[str], prompts: Prompts = (), *, after: After = "drop") -> Tensor:
+    def sentences(
+        self, texts: Sequence[str], prompts: Prompts = (), *, after: After = "drop", place: Place = "start"
+    ) -> Tensor:
         """Sentence features [N, D] before the projection, of unit length."""
         ids, mask = self._read(texts)
-        x = last_of(self._steps(ids, mask, prompts, after))
+        x = last_of(self._steps(ids, mask, prompts, after, place))
         weight = mask[..., None].to(x.dtype)
         return torch.nn.functional.normalize((x * weight).sum(1) / weight.sum(1), dim=-1)
 
-    def forward(self, sentences: Sequence[str], prompts: Prompts = (), *, after: After = "drop") -> Tensor:
-        """Joint features [N, d] of N sentences."""
-        features: Tensor = self.project(self.sentences(sentences, prompts, after=after))
+    def forward(
+        self, sentences: Sequence[str], prompts: Prompts = (), *, after: After = "drop", place: Place = "start"
+    ) -> Tensor:
+        """Joint features [N, d] of N sentences. Raises UsageError for one that is longer than the BERT can read."""
+        features: Tensor = self.project(self.sentences(sentences, prompts, after=after, place=place))
         return features
 
     def layer_tokens(
@@ -74,18 +81,23 @@ class SentenceTower(nn.Module):
 
         Sentences are padded at their end to the longest.
         """
-        return pick(self._steps(*self._read(sentences), prompts, after), layers, self.layers)
+        return pick(self._steps(*self._read(sentences), prompts, after, "start"), layers, self.layers)
 
     def _read(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        batch = self.tokenizer(list(texts), padding=True, truncation=True, max_length=self.longest, return_tensors="pt")
+        """Token numbers [N, L] and which of them [N, L] are a sentence's own. Prompts get no position and take none."""
+        read = tokens(self.tokenizer, texts, longest=self.longest)
+        ids = pad_sequence([torch.tensor(line) for line in read], True, self.tokenizer.pad_token_id)
+        mask = torch.arange(ids.shape[1]) < torch.tensor([[len(line)] for line in read])
         device = self.project.weight.device
-        return batch["input_ids"].to(device), batch["attention_mask"].to(device)
+        return ids.to(device), mask.to(device)
 
-    def _steps(self, ids: Tensor, mask: Tensor, prompts: Prompts, after: After) -> Iterator[Tensor]:
+    def _steps(self, ids: Tensor, mask: Tensor, prompts: Prompts, after: After, place: Place) -> Iterator[Tensor]:
+        at = 1 if place == "start" else ids.shape[1]
+
         def run(layer: nn.Module, x: Tensor, n: int) -> Tensor:
-            seen = torch.cat([mask[:, :1], mask.new_ones(len(mask), n), mask[:, 1:]], dim=1)
-            y: Tensor = layer(x, attention_mask=seen[:, None, None, :].bool())
+            seen = torch.cat([mask[:, :at], mask.new_ones(len(mask), n), mask[:, at:]], dim=1)
+            y: Tensor = layer(x, attention_mask=seen[:, None, None, :])
             return y
 
         x = self.bert.embeddings(input_ids=ids)
-        return step_through(self.bert.encoder.layer, x, prompts, at=1, after=after, run=run)
+        return step_through(self.bert.encoder.layer, x, prompts, at=at, after=after, recompute=self.recompute, run=run)

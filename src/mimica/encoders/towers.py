@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from mimica.errors import UsageError, unknown
 
@@ -22,6 +23,9 @@ Prompts = Sequence[Tensor]
 After = Literal["drop", "carry"]
 """What becomes of the places of prompts beyond the last prompted layer: `drop` takes them out (DuSE, eqs. 3 and 5),
 `carry` keeps what came out at them as tokens like any other (MaPLe, VPT)."""
+
+Place = Literal["start", "end"]
+"""Where prompts stand in a sentence: behind its first token (CoOp, MaPLe), or behind all of it."""
 
 
 class VisionTower(Protocol):
@@ -54,7 +58,9 @@ class TextTower(Protocol):
     layers: int
     dim: int
 
-    def __call__(self, sentences: Sequence[str], prompts: Prompts = (), *, after: After = "drop") -> Tensor:
+    def __call__(
+        self, sentences: Sequence[str], prompts: Prompts = (), *, after: After = "drop", place: Place = "start"
+    ) -> Tensor:
         """Features [len(sentences), d]; prompts enter layer by layer, each in the last one's place."""
         ...
 
@@ -72,10 +78,11 @@ class TextTower(Protocol):
 class DualEncoder:
     """Both towers of one encoder, and the log of what its cosines are multiplied by.
 
-    `identity` is a sha256 over names, shapes and values of the weights, so that what was learned on
-    them can refuse others.
+    `name` is what it can be opened by again; `identity` a sha256 of its weights, so that what was
+    learned on them can refuse others.
     """
 
+    name: str
     vision: VisionTower
     text: TextTower
     log_scale: float
@@ -90,13 +97,16 @@ def step_through(
     at: int,
     after: After,
     run: Callable[[nn.Module, Tensor, int], Tensor],
+    recompute: bool = False,
 ) -> Iterator[Tensor]:
     """The tokens [N, L, D] before the first layer and then after each, prompts left out of what is given.
 
     Prompts stand before token `at`. `run` takes a layer, what enters it and how many prompts stand in it.
+    With `recompute` the backward pass runs each layer again, and only what enters it is held until then.
     """
     if after not in ("drop", "carry"):
         raise unknown("way with prompts after the last prompted layer", after, ("drop", "carry"))
+    recompute = recompute and torch.is_grad_enabled()
     told = tokens[:, :0]
     yield tokens
     for i, layer in enumerate(layers):
@@ -105,11 +115,25 @@ def step_through(
         elif after == "drop":
             told = tokens[:, :0]
         n = told.shape[1]
-        whole = run(layer, torch.cat([tokens[:, :at], told, tokens[:, at:]], dim=1) if n else tokens, n)
+        whole = torch.cat([tokens[:, :at], told, tokens[:, at:]], dim=1) if n else tokens
+        whole = checkpoint(run, layer, whole, n, use_reentrant=False) if recompute else run(layer, whole, n)
         told = whole[:, at : at + n]
         last = at + n == whole.shape[1]
         tokens = whole[:, :at] if last else torch.cat([whole[:, :at], whole[:, at + n :]], dim=1) if n else whole
         yield tokens
+
+
+def recompute(module: nn.Module, on: bool) -> None:
+    """Have every tower in a module compute its layers anew in the backward pass, or no longer.
+
+    Gradients stay what they are; far fewer activations are held, and a step takes up to half as long again.
+    Raises UsageError where that is asked of a module without towers.
+    """
+    towers: list[Any] = [part for part in module.modules() if hasattr(part, "recompute")]
+    if on and not towers:
+        raise UsageError(f"{type(module).__name__} has no tower whose layers could be recomputed; leave this off")
+    for tower in towers:
+        tower.recompute = on
 
 
 def last_of(steps: Iterable[Tensor]) -> Tensor:
@@ -143,6 +167,13 @@ def weights_identity(weights: Mapping[str, Tensor]) -> str:
 def freeze(module: nn.Module) -> nn.Module:
     """The same module, in evaluation mode and without gradients to its own weights."""
     return module.eval().requires_grad_(False)
+
+
+def spread(features: Tensor, valid: Tensor) -> Tensor:
+    """Features [N, ...] of the valid frames of clips as [B, T, ...], zero where `valid` [B, T] has none."""
+    out = features.new_zeros(*valid.shape, *features.shape[1:])
+    out[valid] = features
+    return out
 
 
 def pixels(images: np.ndarray) -> Tensor:

@@ -22,8 +22,9 @@ class Batches:
     `draw` [B] is one uniform number a clip more, for what a loss draws by itself.
 
     `balance` draws classes in proportion to their count to the power of 1 - balance: 0 leaves the
-    data as it is, 1 makes all classes equal. A still is repeated into a clip of `frames` that moves;
-    a random number of leading frames of each clip, at least one, is valid.
+    data as it is, 1 makes all classes equal. A still is repeated into a clip of `frames` that moves.
+    Of a share `shorten` of the clips a random number of leading frames, at least one, is valid, so that
+    short windows can be read too.
     """
 
     def __init__(
@@ -33,21 +34,23 @@ class Batches:
         batch: int,
         frames: int = 1,
         balance: float = 0.5,
+        shorten: float = 0.75,
         per_epoch: int | None = None,
         seed: int = 0,
         augmentation: Augmentation | None = None,
     ) -> None:
         self.clips, self.batch, self.frames, self.seed = clips, batch, frames, seed
+        self.shorten = shorten
         self.augmentation = augmentation or Augmentation()
         count = np.bincount(clips.labels, minlength=len(clips.space))[clips.labels]
         self.weights = count ** -float(balance) / np.sum(count ** -float(balance))
         self.steps = max(1, (per_epoch or len(clips)) // batch)
 
-    def batches(self, epoch: int) -> Iterator[dict[str, Tensor]]:
-        """The batches of one epoch, in order."""
+    def batches(self, epoch: int, first: int = 0) -> Iterator[dict[str, Tensor]]:
+        """The batches of one epoch, in order, from batch `first` on; those before it are not computed."""
         chosen = self._chosen(generator(self.seed, epoch, 2**63))  # no clip has this number
         again = _repeats(chosen)
-        for step in range(self.steps):
+        for step in range(first, self.steps):
             part = slice(step * self.batch, (step + 1) * self.batch)
             yield self._batch(chosen[part], again[part], epoch)
 
@@ -65,7 +68,7 @@ class Batches:
         u = draws(self.seed, epoch, chosen + (again << 32))
         frames = np.stack([self._frames(self.clips.frames[i]) for i in chosen])
         faces = augmented(pixels(frames), u, self.augmentation)
-        lengths = np.where(u[:, 13] < 0.25, self.frames, 1 + np.floor(u[:, 14] * self.frames)).astype(int)
+        lengths = np.where(u[:, 13] < 1 - self.shorten, self.frames, 1 + np.floor(u[:, 14] * self.frames)).astype(int)
         valid = torch.arange(self.frames)[None] < torch.from_numpy(lengths)[:, None]
         labels = torch.from_numpy(self.clips.labels[chosen])
         draw = torch.from_numpy(u[:, 15])

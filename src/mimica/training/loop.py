@@ -1,14 +1,16 @@
 """The training loop, to be read from top to bottom.
 
 It rests on accelerate for precision and accumulation, in one process. Everything random is a
-function of (seed, epoch, clip), and a run's state is saved whole at the end of each epoch, so that
-a run that was killed goes on as if it had not been (in fp16 the scale of the loss is found anew).
+function of (seed, epoch, clip or batch), and a run's state is saved whole every so many steps and at
+the end of each epoch. So a run that was killed goes on to the very weights of one that was not, as
+far as the kernels of its device give the same sums twice; those of a CPU do.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -16,14 +18,26 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mimica import checkpoint
-from mimica.errors import CheckpointError, MissingExtra, UsageError
+from mimica.encoders.towers import recompute
+from mimica.errors import MimicaError, MissingExtra, UsageError, unknown
+from mimica.training.average import Average
+from mimica.training.state import Progress, State
 
 Batch = Mapping[str, Tensor]
 Report = Callable[[Mapping[str, float | int | str]], None]
+
+PRECISIONS = ("no", "bf16", "fp16")
+_WITHOUT_EFFECT = ("save_every", "grad_checkpoint")
+"""Settings that change no result, so that a run may be resumed with others."""
+
+
+class Diverged(MimicaError):
+    """Training whose loss or gradient is no number any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +46,8 @@ class LoopConfig:
 
     `ema` is the decay of the average of the weights that is kept and validated (0: none); `clip` the
     largest gradient norm; `accumulate` how many batches make a step; `precision` no, bf16 or fp16.
+    `save_every` is how many steps may be lost when a run is killed (0: an epoch); `grad_checkpoint`
+    computes the layers of towers anew in the backward pass, which takes longer and far less memory.
     """
 
     epochs: int
@@ -44,6 +60,17 @@ class LoopConfig:
     accumulate: int = 1
     precision: str = "no"
     seed: int = 0
+    save_every: int = 200
+    grad_checkpoint: bool = False
+
+    def __post_init__(self) -> None:
+        for name, least in {"epochs": 1, "batch": 1, "accumulate": 1, "save_every": 0}.items():
+            if getattr(self, name) < least:
+                raise UsageError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        if not 0 < self.lr < math.inf:
+            raise UsageError(f"lr must be above 0, not {self.lr}")
+        if self.precision not in PRECISIONS:
+            raise unknown("precision", self.precision, PRECISIONS)
 
 
 class Data(Protocol):
@@ -51,8 +78,8 @@ class Data(Protocol):
 
     steps: int
 
-    def batches(self, epoch: int) -> Iterator[Batch]:
-        """The batches of one epoch, in order."""
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch, in order, from batch `first` on; those before it cost nothing."""
         ...
 
 
@@ -62,16 +89,6 @@ class Learner(Protocol):
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
         """The loss, a scalar under the key `loss`, and further scalars to report."""
         ...
-
-
-def learned(module: nn.Module) -> dict[str, Tensor]:
-    """What training changes: weights that take a gradient, and the running statistics of norms."""
-    trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
-    moving: dict[str, Tensor] = {}
-    for name, part in module.named_modules():
-        if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.weight.requires_grad:
-            moving |= {f"{name}.{key}": b for key, b in part.named_buffers() if key.startswith("running_")}
-    return trained | moving
 
 
 def rate(config: LoopConfig, step: int, steps: int) -> float:
@@ -90,61 +107,85 @@ def train(
     *,
     out: Path,
     resume: bool = False,
+    facts: Mapping[str, Any] | None = None,
     validate: Callable[[nn.Module], Mapping[str, float]] | None = None,
     report: Report = lambda row: None,
 ) -> None:
     """Train a learner in place; at the end it holds the averaged weights, if an average was asked for.
 
     Writes `out/metrics.jsonl`, one row an epoch, and `out/state.safetensors`. With `resume` an earlier
-    run in `out` goes on from its last whole epoch. Raises CheckpointError if its settings or weights differ.
+    run in `out` goes on from where it was last saved; without, it is forgotten. `facts` is what the
+    result depends on beside `config` and must not change either. Raises CheckpointError where a state
+    was made with other settings, data or weights, and Diverged where the loss is no number any more.
     """
     steps = data.steps // config.accumulate
     if steps == 0:
         raise UsageError(f"an epoch has {data.steps} batches, which is less than the {config.accumulate} to accumulate")
-    torch.manual_seed(config.seed)
+    recompute(learner, config.grad_checkpoint)
     accelerator = _accelerator(config)
-    decayed = [p for p in learner.parameters() if p.requires_grad and p.ndim > 1]
-    plain = [p for p in learner.parameters() if p.requires_grad and p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    model, optimizer = accelerator.prepare(learner, torch.optim.AdamW(groups, lr=config.lr))
+    model, optimizer = accelerator.prepare(learner, _adam(learner, config))
+    trained = [p for group in optimizer.param_groups for p in group["params"]]
     raw = accelerator.unwrap_model(model)
-    average = {name: t.detach().clone() for name, t in learned(raw).items()} if config.ema else None
-    state = out / "state.safetensors"
-    first = _restore(state, raw, optimizer, average, config) if resume and state.exists() else 0
+    average = Average(raw, config.ema)
+    state = State(
+        path=out / "state.safetensors", module=raw, optimizer=optimizer, average=average, scaler=accelerator.scaler,
+        settings={"loop": _telling(config), "number of batches": data.steps, **(facts or {})},
+    )  # fmt: skip
+    here = state.restore() if resume else state.begin()
+    _cut(out / "metrics.jsonl", here.epoch)
 
-    for epoch in range(first, config.epochs):
-        began, step, seen = time.monotonic(), epoch * steps, 0
-        sums: dict[str, float] = {}
+    while here.epoch < config.epochs:
+        began, before = time.monotonic() - here.seconds, here.epoch * steps
         model.train()
+        done = here.step * config.accumulate
         # Batches too few for a step of their own are left out, so that epochs do not run into each other.
-        for batch in islice(data.batches(epoch), steps * config.accumulate):
+        rest = islice(data.batches(here.epoch, done), steps * config.accumulate - done)
+        for number, batch in enumerate(rest, done + 1):
+            _seed(config.seed, here.epoch, number)
+            norm = None
             with accelerator.accumulate(model):
                 told = model({key: value.to(accelerator.device) for key, value in batch.items()})
                 accelerator.backward(told["loss"])
                 if accelerator.sync_gradients:
-                    accelerator.clip_grad_norm_(decayed + plain, config.clip)
+                    norm = accelerator.clip_grad_norm_(trained, config.clip)
                     for group in optimizer.param_groups:
-                        group["lr"] = rate(config, step, steps)
+                        group["lr"] = rate(config, before + here.step, steps)
                 optimizer.step()
                 optimizer.zero_grad()
-                if accelerator.sync_gradients:
-                    step += 1
-                    _follow(average, raw, config.ema, step)
-            seen += 1
+            # In fp16 the scaler skips a step whose gradient overflows, and that is as it should be.
+            _refuse_astray(told["loss"], norm if accelerator.scaler is None else None, here, config)
             for key, value in told.items():
-                sums[key] = sums.get(key, 0.0) + float(value.detach())
-            report({"epoch": epoch, "step": seen, "steps": steps * config.accumulate, "loss": sums["loss"] / seen})
-        row: dict[str, Any] = {"epoch": epoch, "step": step, **{key: value / seen for key, value in sums.items()}}
-        with _averaged(raw, average):
+                here.sums[key] = here.sums.get(key, 0.0) + float(value.detach())
+            if accelerator.sync_gradients:
+                here.step += 1
+                average.follow(before + here.step)
+                if config.save_every and here.step % config.save_every == 0:
+                    here.seconds = time.monotonic() - began
+                    state.save(here)
+            loss = here.sums["loss"] / number
+            report({"epoch": here.epoch, "step": number, "steps": steps * config.accumulate, "loss": loss})
+
+        means = {key: value / (here.step * config.accumulate) for key, value in here.sums.items()}
+        row: dict[str, Any] = {"epoch": here.epoch, "step": before + here.step, **means}
+        _seed(config.seed, here.epoch, 0)
+        with average.shown():
             row |= dict(validate(raw)) if validate else {}
         row["seconds"] = round(time.monotonic() - began, 1)
-        if accelerator.is_main_process:
-            # In this order: what was logged but not saved is trained and logged again, never the other way round.
-            _log(out / "metrics.jsonl", row)
-            _save(state, raw, optimizer, average, config, epoch + 1)
+        here = Progress(epoch=here.epoch + 1)
+        # In this order: what was logged but not saved is trained and logged again, never the other way round.
+        _log(out / "metrics.jsonl", row)
+        state.save(here)
         report(row)
-    if average is not None:
-        _copy(learned(raw), average)
+    average.settle()
+    _seed(config.seed, config.epochs, 0)  # so that what comes next draws the same after a resume
+
+
+def _adam(learner: nn.Module, config: LoopConfig) -> torch.optim.AdamW:
+    """Adam on what takes a gradient; only matrices decay."""
+    trained = [p for p in learner.parameters() if p.requires_grad]
+    matrices, others = [p for p in trained if p.ndim > 1], [p for p in trained if p.ndim <= 1]
+    groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=config.lr)
 
 
 def _accelerator(config: LoopConfig) -> Any:
@@ -155,85 +196,65 @@ def _accelerator(config: LoopConfig) -> Any:
         raise MissingExtra("accelerate", "train") from None
     settings = {"mixed_precision": config.precision, "gradient_accumulation_steps": config.accumulate}
     try:
-        return Accelerator(**settings)
+        accelerator = Accelerator(**settings)
     except ValueError:
         # It holds a process to the precision of its first run; ours may pretrain in bf16 and then train in fp32.
         AcceleratorState._reset_state()
-        return Accelerator(**settings)
-
-
-def _follow(average: dict[str, Tensor] | None, module: nn.Module, decay: float, step: int) -> None:
-    """Move the average towards the weights; early on faster, so that it does not keep the random start."""
-    if average is None:
-        return
-    keep = min(decay, (1 + step) / (10 + step))
-    with torch.no_grad():
-        for name, value in learned(module).items():
-            average[name].lerp_(value.detach(), 1 - keep)
-
-
-def _copy(to: Mapping[str, Tensor], source: Mapping[str, Tensor]) -> None:
-    with torch.no_grad():
-        for name, value in to.items():
-            value.copy_(source[name])
-
-
-class _averaged:  # noqa: N801 - reads as a phrase where it is used
-    """While entered, a module holds the averaged weights and is in evaluation mode."""
-
-    def __init__(self, module: nn.Module, average: dict[str, Tensor] | None) -> None:
-        self.module, self.average = module, average
-
-    def __enter__(self) -> None:
-        self.kept = {name: value.detach().clone() for name, value in learned(self.module).items()}
-        self.module.eval()
-        if self.average is not None:
-            _copy(learned(self.module), self.average)
-
-    def __exit__(self, *_: object) -> None:
-        _copy(learned(self.module), self.kept)
-
-
-def _save(
-    path: Path, module: nn.Module, optimizer: Any, average: dict[str, Tensor] | None, config: LoopConfig, epochs: int
-) -> None:
-    tensors = {f"weights.{name}": value for name, value in learned(module).items()}
-    for number, entry in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{number}.{key}": torch.as_tensor(value) for key, value in entry.items()}
-    tensors |= {f"average.{name}": value for name, value in (average or {}).items()}
-    checkpoint.save(path, tensors, {"epochs": epochs, "loop": asdict(config)})
-
-
-def _restore(
-    path: Path, module: nn.Module, optimizer: Any, average: dict[str, Tensor] | None, config: LoopConfig
-) -> int:
-    tensors, facts = checkpoint.load(path)
-    if facts["loop"] != asdict(config):
-        changed = sorted(k for k, v in asdict(config).items() if facts["loop"].get(k) != v)
-        raise CheckpointError(
-            f"{path} was made with another {', '.join(changed)}; resume with the same or choose another --out"
+        try:
+            accelerator = Accelerator(**settings)
+        except ValueError as error:
+            raise UsageError(f"precision {config.precision} cannot be had here: {error}") from None
+    if accelerator.num_processes > 1:
+        raise UsageError(
+            f"training runs in one process, and {accelerator.num_processes} were launched; start it without a launcher"
         )
-    weights = {name[8:]: t for name, t in tensors.items() if name.startswith("weights.")}
-    if {n: t.shape for n, t in weights.items()} != {n: t.shape for n, t in learned(module).items()}:
-        raise CheckpointError(f"{path} is the state of another model; choose another --out or begin without --resume")
-    _copy(learned(module), weights)
-    if average is not None:
-        _copy(average, {name[8:]: t for name, t in tensors.items() if name.startswith("average.")})
-    entries: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith("optimizer."):
-            _, number, key = name.split(".")
-            entries.setdefault(int(number), {})[key] = value
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": entries})
-    return int(facts["epochs"])
+    if config.precision == "fp16" and accelerator.scaler is None:
+        # The library would go on in full precision and say nothing.
+        raise UsageError(f"precision fp16 needs a GPU, and this is a {accelerator.device.type}; choose bf16 or no")
+    return accelerator
 
 
-def _log(path: Path, row: Mapping[str, Any]) -> None:
-    """Append a row, after dropping what a killed run logged but did not save."""
-    kept = path.read_text().splitlines() if path.exists() else []
-    kept = [line for line in kept if json.loads(line)["epoch"] < row["epoch"]]
+def _telling(config: LoopConfig) -> dict[str, Any]:
+    """The settings that the result depends on."""
+    return {name: value for name, value in asdict(config).items() if name not in _WITHOUT_EFFECT}
+
+
+def _seed(seed: int, epoch: int, number: int) -> None:
+    """Make what is drawn from here on, by a dropout or a validation, a function of its place in the run."""
+    from accelerate.utils import set_seed
+
+    # Mixed into 32 bits, since torch's generator looks at no more of a seed.
+    set_seed(int(np.random.SeedSequence((seed % 2**64, epoch, number)).generate_state(1)[0]))
+
+
+def _refuse_astray(loss: Tensor, norm: Tensor | None, here: Progress, config: LoopConfig) -> None:
+    """Stop where the loss or the norm of the gradient is not finite, before it gets into a saved state."""
+    for what, value in (("loss", loss.detach()), ("norm of the gradient", norm)):
+        if value is not None and not math.isfinite(value):
+            raise Diverged(
+                f"the {what} became {float(value)} in epoch {here.epoch + 1}, step {here.step + 1}; begin again with a "
+                f"smaller lr than {config.lr:g}, a longer warmup or precision no, and look for such numbers in the data"
+            )
+
+
+def _cut(log: Path, epoch: int) -> None:
+    """Take out of the log what a killed run wrote after it was last saved, and half a line if it ends in one."""
+    if log.exists():
+        kept = [line for line in log.read_text(errors="replace").splitlines() if _epoch_of(line) < epoch]
+        checkpoint.put(log, "".join(f"{line}\n" for line in kept).encode())
+
+
+def _epoch_of(line: str) -> float:
+    try:
+        return float(json.loads(line)["epoch"])
+    except (ValueError, TypeError, KeyError):
+        return math.inf
+
+
+def _log(log: Path, row: Mapping[str, Any]) -> None:
     told = {key: round(value, 5) if isinstance(value, float) else value for key, value in row.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text("\n".join([*kept, json.dumps(told)]) + "\n")
-    part.replace(path)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a") as file:
+        file.write(json.dumps(told) + "\n")
+        file.flush()
+        os.fsync(file.fileno())

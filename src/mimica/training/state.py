@@ -1,0 +1,117 @@
+"""The state of a run in one file: all that a killed run needs to go on as if it had not been."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mimica import checkpoint
+from mimica.errors import CheckpointError
+from mimica.training.average import Average, copy, counted, learned
+
+
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    """How far a run has come: its epoch, how many steps of it are done, and what its row is made of so far."""
+
+    epoch: int = 0
+    step: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """All that changes from step to step, and the file it is kept in.
+
+    `scaler` is that of the loss in fp16. `settings` is what the result depends on, as JSON can state it: a
+    file that was made with others is refused. Random numbers are no part of it: each step draws its own.
+    """
+
+    path: Path
+    module: nn.Module
+    optimizer: Any
+    average: Average
+    scaler: Any
+    settings: Mapping[str, Any]
+
+    def save(self, progress: Progress) -> None:
+        """Put the state in its file, which is the old one or the new one at any moment."""
+        tensors = {f"weights.{name}": t for name, t in self._weights().items()}
+        tensors |= {f"average.{name}": t for name, t in self.average.weights.items()}
+        for number, entry in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{key}": torch.as_tensor(value) for key, value in entry.items()}
+        scaler = None if self.scaler is None else self.scaler.state_dict()
+        facts = {"kind": "state", **asdict(progress), "scaler": scaler, "settings": self.settings}
+        checkpoint.pack(self.path, tensors, facts)
+
+    def begin(self) -> Progress:
+        """The start of a new run. What an earlier one saved is gone, lest a resume should take it for this one's."""
+        self.path.unlink(missing_ok=True)
+        return Progress()
+
+    def restore(self) -> Progress:
+        """Bring everything to where it was saved; gives how far that is, or the start where nothing was.
+
+        Raises CheckpointError for the state of another run, before anything is changed.
+        """
+        if not self.path.exists():
+            return self.begin()
+        try:
+            tensors, facts = checkpoint.unpack(self.path)
+        except CheckpointError as error:
+            raise CheckpointError(f"{error}; begin without --resume") from None
+        self._check(facts)
+        weights = _under("weights.", tensors)
+        if _shapes(weights) != _shapes(self._weights()):
+            raise CheckpointError(
+                f"{self.path} is the state of another model; choose another --out or begin without --resume"
+            )
+        copy(self._weights(), weights)
+        copy(self.average.weights, _under("average.", tensors))
+        self._restore_optimizer(_under("optimizer.", tensors))
+        if self.scaler is not None:
+            self.scaler.load_state_dict(facts["scaler"])
+        return Progress(epoch=facts["epoch"], step=facts["step"], sums=facts["sums"], seconds=facts["seconds"])
+
+    def _weights(self) -> dict[str, Tensor]:
+        return learned(self.module) | counted(self.module)
+
+    def _check(self, facts: Mapping[str, Any]) -> None:
+        if facts.get("kind") != "state":
+            raise CheckpointError(f"{self.path} is no state of a run; begin without --resume")
+        then, now = _flat(facts["settings"]), _flat(json.loads(json.dumps(self.settings, default=str)))
+        if changed := sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name)):
+            raise CheckpointError(
+                f"{self.path} was made with another {', '.join(changed)}; resume with the same or choose another --out"
+            )
+
+    def _restore_optimizer(self, tensors: Mapping[str, Tensor]) -> None:
+        params = [p for group in self.optimizer.param_groups for p in group["params"]]
+        entries: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            number, key = name.split(".")
+            like = params[int(number)]
+            # Laid out in memory as the weights are, since the order of a sum may depend on it.
+            laid = torch.empty_like(like, dtype=value.dtype).copy_(value) if value.shape == like.shape else value
+            entries.setdefault(int(number), {})[key] = laid
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": entries})
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: t.shape for name, t in tensors.items()}
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by the names they have on the command line: those of the loop beside the others."""
+    return {**settings, **settings["loop"], "loop": None}
