@@ -8,12 +8,15 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+if TYPE_CHECKING:
+    from mimica.encoders.towers import DualEncoder
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny tensors: threads cost more than they save
-sys.path.insert(0, str(Path(__file__).parent))  # for `oracles`
+sys.path.insert(0, str(Path(__file__).parent))  # for `oracles` and what is tiny or drawn
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -44,13 +47,23 @@ def tiny_text_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words += [chr(c) for c in range(ord("b"), ord("z") + 1)] + [f"##{chr(c)}" for c in range(ord("a"), ord("z") + 1)]
     vocabulary = folder / "vocab.txt"
     vocabulary.write_text("\n".join(words))
-    BertTokenizerFast(str(vocabulary), model_max_length=128).save_pretrained(folder)
+    BertTokenizerFast(str(vocabulary), model_max_length=256).save_pretrained(folder)
     torch.manual_seed(0)
     config = BertConfig(
         vocab_size=len(words), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
-        max_position_embeddings=128, initializer_range=0.3,
+        max_position_embeddings=256, initializer_range=0.3,
     )  # fmt: skip
     BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as the hub gives it: 32 pixels, patches of 16, 3 layers, widths 128 and 64, joint dimension 16."""
+    from tiny_clip import write_clip
+
+    folder = tmp_path_factory.mktemp("tiny-clip")
+    write_clip(folder)
     return folder
 
 
@@ -80,29 +93,44 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory, tiny_text_folder: Pat
     return path
 
 
+@pytest.fixture
+def minilm(monkeypatch: pytest.MonkeyPatch, tiny_text_folder: Path) -> None:
+    """The tiny sentence encoder is taken for the asset `minilm`."""
+    from mimica import assets
+
+    monkeypatch.setattr(assets, "find", {"minilm": tiny_text_folder}.__getitem__)
+
+
 @pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, tiny_text_folder: Path) -> Path:
+def tiny_dual(tiny_encoder: Path, tiny_text_folder: Path) -> DualEncoder:
+    """Both towers of the tiny compact encoder."""
+    from mimica import assets
+    from mimica.encoders.named import open_encoder
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(assets, "find", {"minilm": tiny_text_folder}.__getitem__)
+        return open_encoder(str(tiny_encoder))
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory, tiny_dual: DualEncoder) -> Path:
     """The file of a DuSE over the tiny towers that was never trained: it reads all seven expressions at random."""
     import torch
 
     from mimica.clips import ClipBatch
-    from mimica.encoders.sentence import SentenceTower
-    from mimica.encoders.store import load_encoder
     from mimica.labels import EXPRESSIONS
-    from mimica.recognition.duse.checkpoint import save_duse
-    from mimica.recognition.duse.model import Duse, DuseConfig
+    from mimica.recognition.duse.config import DuseConfig
+    from mimica.recognition.duse.model import Duse
+    from mimica.recognition.store import save_recogniser
 
-    vision, project, facts = load_encoder(tiny_encoder)
-    text = SentenceTower(tiny_text_folder, dim=vision.dim)
+    vision = tiny_dual.vision
     torch.manual_seed(2)
-    with torch.no_grad():
-        text.project.weight.copy_(project)
-    duse = Duse(vision, text, EXPRESSIONS, DuseConfig(depth="deep"), log_scale=facts["log_scale"])
+    duse = Duse(vision, tiny_dual.text, EXPRESSIONS, DuseConfig(depth="deep"), log_scale=tiny_dual.log_scale)
     pictures = torch.nn.functional.interpolate(torch.rand(64, 3, 6, 6), size=48, mode="bilinear")[:, None]
     batch = ClipBatch(face=vision.normalise(pictures), valid=torch.ones(64, 1, dtype=torch.bool))
     with torch.no_grad():  # so that no class has all pictures
         duse.aggregator.out.bias.copy_(-duse.frame_features(batch).mean((0, 1)))
     path = tmp_path_factory.mktemp("tiny-model") / "duse-tiny.safetensors"
     card = {"temperature": 1.0, "unsure_below": 0.3, "calibrated_on": None, "metrics": {}, "date": "2026-01-01"}
-    save_duse(path, duse, encoder=tiny_encoder, facts={"frames": 16, "data": {"origin": "none"}, **card})
+    save_recogniser(path, duse, encoder=tiny_dual, facts={"frames": 16, "data": {"origin": "none"}, **card})
     return path

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from drawn import photo, picture
+from mimica.checkpoint import SHIPPED
 from mimica.cli import main, parse
-from mimica.recognition.registry import SHIPPED
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 

@@ -256,7 +256,9 @@ def test_figures_that_cannot_be_written_are_a_sentence(
 def test_a_model_is_shown_with_its_facts(mimica: Callable[..., Said], tiny_model: Path) -> None:
     code, out, _ = mimica("models", "show", tiny_model)
     assert code == DONE
-    assert json.loads(out)["architecture"] == "duse"
+    options, _, facts = out.partition("\n\n")
+    assert json.loads(facts)["architecture"] == "duse"
+    assert "similarity" in options
 
 
 def test_models_and_assets_are_listed(mimica: Callable[..., Said]) -> None:

@@ -252,6 +252,38 @@ def test_prompts_behind_the_end_token_would_have_no_gradient_at_all(clip: DualEn
     assert gradients[1] > 1e-3
 
 
+@pytest.mark.parametrize("place", ["start", "end"])
+def test_the_whole_sequence_has_the_positions_in_which_it_stands(clip: DualEncoder, library: Any, place: str) -> None:
+    prompts, ids = some_prompts(2, 64), batch_of(clip, [TEXTS[1]])["input_ids"]
+    entered: list[Tensor] = []
+    hook = layers_of(clip.text)[0].register_forward_pre_hook(lambda _, x: entered.append(x[0]))
+    clip.text([TEXTS[1]], prompts, place=place)  # type: ignore[arg-type]
+    hook.remove()
+    words, at = library.text_model.embeddings.token_embedding(ids), 1 if place == "start" else ids.shape[1]
+    whole = torch.cat([words[:, :at], prompts[0], words[:, at:]], dim=1)
+    expected = whole + library.text_model.embeddings.position_embedding.weight[: whole.shape[1]]
+    assert torch.allclose(entered[0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("after", ["drop", "carry"])
+def test_prompts_at_the_end_change_no_sentence_and_have_no_gradient_at_all(
+    clip: DualEncoder, layers: int, after: Any
+) -> None:
+    prompts = [prompt.requires_grad_() for prompt in some_prompts(layers, 64)]
+    at_end = clip.text(TEXTS, prompts, after=after, place="end")
+    assert torch.allclose(at_end, clip.text(TEXTS), atol=1e-6)
+    at_end.square().sum().backward()
+    assert all(prompt.grad is not None and prompt.grad.abs().max() == 0 for prompt in prompts)
+    assert (clip.text(TEXTS, prompts, after=after) - at_end).abs().max() > 1e-2
+
+
+def test_prompts_at_the_end_take_as_much_room(clip: DualEncoder) -> None:
+    assert clip.text(["a " * 71], some_prompts(1, 64), place="end").isfinite().all()
+    with pytest.raises(UsageError, match="beside 4 prompts 71 fit"):
+        clip.text(["a " * 72], some_prompts(1, 64), place="end")
+
+
 def test_first_prompts_stand_behind_the_patches_and_pass_the_norm_before_layer_1(
     clip: DualEncoder, library: Any, images: Tensor
 ) -> None:

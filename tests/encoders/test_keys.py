@@ -14,40 +14,9 @@ from mimica.encoders import keys
 from mimica.encoders.clip import load_clip
 from mimica.encoders.towers import DualEncoder
 from mimica.errors import CheckpointError, InputError, UsageError
+from tiny_clip import original
 
 TEXTS = ["a face", "sadness: the inner brows rise and draw together", "lips"]
-
-
-def original(t: dict[str, Tensor], vision_layers: int = 3, text_layers: int = 3) -> dict[str, Tensor]:
-    """The weights of a CLIPModel as OpenAI names and turns them, written out."""
-    out = {
-        "logit_scale": t["logit_scale"],
-        "text_projection": t["text_projection.weight"].T,
-        "token_embedding.weight": t["text_model.embeddings.token_embedding.weight"],
-        "positional_embedding": t["text_model.embeddings.position_embedding.weight"],
-        "ln_final.weight": t["text_model.final_layer_norm.weight"],
-        "ln_final.bias": t["text_model.final_layer_norm.bias"],
-        "visual.proj": t["visual_projection.weight"].T,
-        "visual.class_embedding": t["vision_model.embeddings.class_embedding"],
-        "visual.conv1.weight": t["vision_model.embeddings.patch_embedding.weight"],
-        "visual.positional_embedding": t["vision_model.embeddings.position_embedding.weight"],
-        "visual.ln_pre.weight": t["vision_model.pre_layrnorm.weight"],
-        "visual.ln_pre.bias": t["vision_model.pre_layrnorm.bias"],
-        "visual.ln_post.weight": t["vision_model.post_layernorm.weight"],
-        "visual.ln_post.bias": t["vision_model.post_layernorm.bias"],
-    }
-    for old, new, layers in (("visual.", "vision_model", vision_layers), ("", "text_model", text_layers)):
-        for i in range(layers):
-            a, b = f"{old}transformer.resblocks.{i}", f"{new}.encoder.layers.{i}"
-            for kind in ("weight", "bias"):
-                qkv = [t[f"{b}.self_attn.{part}_proj.{kind}"] for part in ("q", "k", "v")]
-                out[f"{a}.attn.in_proj_{kind}"] = torch.cat(qkv)
-                out[f"{a}.attn.out_proj.{kind}"] = t[f"{b}.self_attn.out_proj.{kind}"]
-                out[f"{a}.ln_1.{kind}"] = t[f"{b}.layer_norm1.{kind}"]
-                out[f"{a}.ln_2.{kind}"] = t[f"{b}.layer_norm2.{kind}"]
-                out[f"{a}.mlp.c_fc.{kind}"] = t[f"{b}.mlp.fc1.{kind}"]
-                out[f"{a}.mlp.c_proj.{kind}"] = t[f"{b}.mlp.fc2.{kind}"]
-    return {name: value.contiguous() for name, value in out.items()}
 
 
 @pytest.fixture

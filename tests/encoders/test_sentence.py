@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from mimica import assets
 from mimica.encoders.sentence import SentenceTower
-from mimica.errors import AssetError, CheckpointError, MissingExtra
+from mimica.errors import AssetError, CheckpointError, MissingExtra, UsageError
 
 TEXTS = ["a face", "sadness: the inner brows rise and draw together", "the lips"]
 
@@ -122,6 +123,29 @@ def test_the_last_prompts_may_be_carried_on_instead(text: SentenceTower) -> None
     assert torch.allclose(carried[:1], text(TEXTS[:1], some_prompts(1), after="carry"), atol=1e-5)
 
 
+@pytest.mark.parametrize("after", ["drop", "carry"])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_prompts_at_the_end_are_read_as_those_at_the_start_for_they_have_no_position(
+    text: SentenceTower, layers: int, after: Any
+) -> None:
+    prompts = [prompt.requires_grad_() for prompt in some_prompts(layers)]
+    at_end = text(TEXTS, prompts, after=after, place="end")
+    assert torch.allclose(at_end, text(TEXTS, prompts, after=after), atol=1e-5)
+    assert (at_end - text(TEXTS)).abs().max() > 1e-3
+    at_end.square().sum().backward()
+    assert all(prompt.grad is not None and prompt.grad.abs().max() > 1e-4 for prompt in prompts)
+
+
+def test_prompts_at_the_end_stand_behind_the_padding_of_shorter_sentences(text: SentenceTower) -> None:
+    entered: list[Tensor] = []
+    hook = text.bert.encoder.layer[1].register_forward_pre_hook(lambda _, given: entered.append(given[0]))
+    together = text(TEXTS, some_prompts(2), place="end")
+    hook.remove()
+    assert torch.equal(entered[0][:, -4:], some_prompts(2)[1].expand(3, -1, -1))
+    alone = torch.cat([text([sentence], some_prompts(2), place="end") for sentence in TEXTS])
+    assert torch.allclose(together, alone, atol=1e-5)
+
+
 def test_layer_tokens_are_the_librarys_hidden_states(text: SentenceTower) -> None:
     batch = text.tokenizer(TEXTS, padding=True, return_tensors="pt")
     states = text.bert(**batch, output_hidden_states=True).hidden_states
@@ -141,8 +165,11 @@ def test_the_bert_is_frozen_and_stays_so_in_training(text: SentenceTower) -> Non
     text.eval()
 
 
-def test_a_sentence_of_any_length_is_cut_to_what_the_bert_can_read(text: SentenceTower) -> None:
-    assert text(["face " * 500, "a"]).isfinite().all()
+@pytest.mark.parametrize("layers", [0, 2])
+def test_a_sentence_longer_than_the_bert_can_read_is_refused_and_not_cut(text: SentenceTower, layers: int) -> None:
+    assert text(["face " * 254], some_prompts(layers)).isfinite().all()
+    with pytest.raises(UsageError, match=r"'face face .*' has 255 tokens, but beside 0 prompts 254 fit; shorten it"):
+        text(["a", "face " * 255], some_prompts(layers))
 
 
 def test_loading_and_reading_print_nothing(tiny_text_folder: Path, tmp_path: Path) -> None:
@@ -152,7 +179,7 @@ def test_loading_and_reading_print_nothing(tiny_text_folder: Path, tmp_path: Pat
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     code = (
         "import sys; from pathlib import Path; from mimica.encoders.sentence import SentenceTower;"
-        "SentenceTower(Path(sys.argv[1]))(['a face ' * 100, 'the lips'])"
+        "SentenceTower(Path(sys.argv[1]))(['a face ' * 60, 'the lips'])"
     )
     done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")

@@ -9,7 +9,10 @@ import torch
 
 import mimica
 from mimica.clips import Clip
-from mimica.recognition.model import Recogniser
+from mimica.encoders.towers import DualEncoder
+from mimica.labels import EXPRESSIONS
+from mimica.recognition.model import Explains, Recogniser
+from mimica.recognition.registry import METHODS, build, method
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +59,18 @@ def test_it_reads_at_the_size_of_its_encoder_and_states_what_its_file_states(rec
 def test_pictures_that_differ_are_read_differently(recogniser: Recogniser) -> None:
     shares = recogniser.probabilities([clip(4, seed) for seed in range(6)])
     assert shares.std(0).max() > 0.01
+
+
+def test_the_card_says_what_the_file_says_and_passes_over_what_it_leaves_open(recogniser: Recogniser) -> None:
+    card = recogniser.card
+    assert list(card)[:2] == ["name", "classes"]
+    assert card["classes"] == "happiness, sadness, neutral, anger, surprise, disgust, fear"
+    told = {key: recogniser.facts[key] for key in ("architecture", "encoder", "data", "date", "sha256")}
+    assert card.items() >= told.items()
+    assert not {"calibrated_on", "metrics", "licence"} & card.keys()
+    assert (card["temperature"], card["unsure below"]) == (1.0, 0.3)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_but_the_linear_probe_can_show_what_its_logits_came_of(name: str, tiny_dual: DualEncoder) -> None:
+    assert isinstance(build(method(name), tiny_dual, EXPRESSIONS), Explains) == (name != "linear-probe")

@@ -6,8 +6,19 @@ from dataclasses import asdict, replace
 import pytest
 
 from mimica.errors import UsageError
+from mimica.recognition.duse.config import DuseConfig
 from mimica.recognition.duse.prompts import prompted_layers
-from mimica.training.recipes import PRETRAINING, TRAINING, Pretraining, Training, pretraining, training, with_loop
+from mimica.recognition.registry import METHODS, method
+from mimica.training.recipes import (
+    PRETRAINING,
+    TRAINING,
+    Pretraining,
+    Training,
+    pretraining,
+    training,
+    with_loop,
+    with_method,
+)
 
 
 @pytest.mark.parametrize("make", [*PRETRAINING.values(), *TRAINING.values()])
@@ -19,8 +30,9 @@ def test_every_recipe_is_a_fresh_whole_config_that_json_can_state(make: Callable
 
 
 def test_recipes_are_found_by_name() -> None:
-    assert pretraining("compact") == PRETRAINING["compact"]()
-    assert training("duse_compact") == TRAINING["duse_compact"]()
+    assert {name: pretraining(name) for name in PRETRAINING} == {"compact": PRETRAINING["compact"]()}
+    assert {name: training(name) for name in TRAINING} == {name: make() for name, make in TRAINING.items()}
+    assert TRAINING.keys() == {"duse_compact", "duse_clip"}
 
 
 @pytest.mark.parametrize(
@@ -40,10 +52,78 @@ def test_settings_of_the_loop_can_be_changed_and_those_not_given_stay() -> None:
     assert changed == replace(recipe, loop=replace(recipe.loop, epochs=2, seed=0))
 
 
+def layers_of(recipe: Training, *, vision: int, text: int) -> int:
+    assert isinstance(recipe.model, DuseConfig)
+    return prompted_layers(recipe.model.depth, vision_layers=vision, text_layers=text)
+
+
 def test_the_recogniser_fits_the_encoder_that_its_recipe_names() -> None:
     recipe = training("duse_compact")
     tower = pretraining(recipe.encoder).encoder
     minilm_layers = 6
-    assert prompted_layers(recipe.model.depth, vision_layers=tower.layers, text_layers=minilm_layers) > 1
+    assert layers_of(recipe, vision=tower.layers, text=minilm_layers) > 1
+    assert isinstance(recipe.model, DuseConfig)
     assert tower.dim % recipe.model.attention_heads == 0
     assert recipe.frames <= recipe.longest
+
+
+def test_on_a_clip_the_recipe_is_the_papers_wherever_it_says_how() -> None:
+    recipe = training("duse_clip")
+    assert (recipe.frames, recipe.longest, recipe.loop.batch, recipe.loop.lr) == (16, 16, 16, 1e-3)
+    assert (recipe.balance, recipe.shorten, recipe.loop.weight_decay, recipe.loop.ema) == (0, 0, 0, 0)
+    assert [layers_of(recipe, vision=vision, text=12) for vision in (12, 24)] == [4, 8]  # B/32 and B/16; L/14
+
+
+# Another method, other choices
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("recipe", TRAINING)
+def test_a_recipe_takes_any_method_and_keeps_all_else(recipe: str, name: str) -> None:
+    plain = training(recipe)
+    changed = with_method(plain, name, [])
+    assert replace(changed, method=plain.method, model=plain.model) == plain
+    assert changed.method == name
+    wanted = method(name)
+    if isinstance(wanted, DuseConfig) and isinstance(plain.model, DuseConfig):
+        wanted = replace(wanted, depth=plain.model.depth)  # that of the recipe suits its encoder
+    assert changed.model == wanted
+
+
+def test_without_a_method_the_recipes_own_stays_with_its_options() -> None:
+    recipe = training("duse_compact")
+    assert with_method(recipe, None, []) == recipe
+    changed = with_method(recipe, None, ["beta=0.5", "pe_learned=false"])
+    assert isinstance(recipe.model, DuseConfig)
+    assert changed == replace(recipe, model=replace(recipe.model, beta=0.5, pe_learned=False))
+
+
+def test_options_are_set_on_top_of_the_method_the_depth_too() -> None:
+    changed = with_method(training("duse_compact"), "duse-paper", ["depth=1", "coupling=linear"])
+    paper = method("duse-paper")
+    assert isinstance(paper, DuseConfig)
+    assert changed.model == replace(paper, depth=1, coupling="linear")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        (
+            "dus",
+            [],
+            "unknown method 'dus'; did you mean 'duse'? Choose from: duse, duse-paper, coop, zero-shot, linear",
+        ),
+        (None, ["bta=0.5"], "unknown option of DuSE 'bta'; did you mean 'beta'? Choose from: htpc, depth, tokens, "),
+        (None, ["beta"], "beta of DuSE is a number such as 0.7, got ''"),
+        (None, ["beta=2"], "beta of DuSE is a share from 0 to 1, got 2.0"),
+        (None, ["coupling=lin"], "unknown coupling of DuSE 'lin'; did you mean 'linear'? Choose from: linear_relu, "),
+        (None, ["depth=deeper"], "unknown depth of DuSE 'deeper'; did you mean 'deep'? Choose from: shallow, normal, "),
+        ("linear-probe", ["beta=0.5", "tokens=2"], "the method linear-probe has no options, got beta=0.5 tokens=2"),
+    ],
+)
+def test_a_method_or_an_option_that_does_not_exist_is_met_with_the_choices(
+    name: str | None, options: list[str], said: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        with_method(training("duse_compact"), name, options)
+    assert str(caught.value).startswith(said)

@@ -1,30 +1,35 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-from mimica import assets, checkpoint
+from mimica import checkpoint
 from mimica.data.augment import Augmentation
 from mimica.data.clipset import ClipSet, manifest
+from mimica.encoders.clip import load_clip
 from mimica.encoders.compact import CompactConfig
 from mimica.encoders.store import load_encoder
-from mimica.errors import CheckpointError
+from mimica.encoders.towers import DualEncoder
+from mimica.errors import CheckpointError, UsageError
 from mimica.labels import EXPRESSIONS, LabelSpace
 from mimica.recognition import registry
-from mimica.recognition.duse.model import Duse, DuseConfig
+from mimica.recognition.duse.config import DuseConfig
+from mimica.recognition.duse.model import Duse
 from mimica.training import runs
 from mimica.training.captions import captions
 from mimica.training.loop import LoopConfig
-from mimica.training.recipes import Pretraining, Training
-from mimica.training.runs import caption_features, encoder_path, logits_of, pretrain, train_recogniser
+from mimica.training.recipes import Pretraining, Training, with_method
+from mimica.training.runs import caption_features, logits_of, pretrain, train_recogniser
+from tiny_runs import Killed, kill_at, rows
 
+pytestmark = pytest.mark.usefixtures("minilm")
 MILD = Augmentation(angle=3, scale=0.05, jitter=0.02, flip=0.0, gamma=0.1, blur=0.1, erase=0.1)
 PRETRAINING = Pretraining(
     encoder=CompactConfig(stem=(4, 4, 8), width=16, layers=2, heads=2, dim=8),
@@ -32,40 +37,27 @@ PRETRAINING = Pretraining(
 )  # fmt: skip
 
 
-def training(encoder: Path) -> Training:
-    return Training(
-        model=DuseConfig(depth="deep", tokens=2, heads=2), encoder=str(encoder), frames=3, longest=4,
-        loop=LoopConfig(epochs=3, batch=7, lr=2e-2, ema=0.5), augmentation=MILD,
-    )  # fmt: skip
+TRAINING = Training(
+    model=DuseConfig(depth="deep", tokens=2, heads=2), encoder="tiny", frames=3, longest=4,
+    loop=LoopConfig(epochs=3, batch=7, lr=3e-3, ema=0.5), augmentation=MILD,
+)  # fmt: skip
+THREE = LabelSpace(
+    name="three", names=("up", "down", "still"), descriptions=(("the brows",), ("the lips",), ("the eyes",))
+)
 
 
-def clips(each: int = 4, *, seed: int = 0, T: int = 1, G: int = 1) -> ClipSet:
+def clips(
+    each: int = 4, *, seed: int = 0, T: int = 1, G: int = 1, S: int = 48, space: LabelSpace = EXPRESSIONS
+) -> ClipSet:
     """Every class is a pattern of its own with a little noise."""
-    patterns = np.random.default_rng(9).uniform(40, 215, (7, 6, 6)).repeat(8, 1).repeat(8, 2)
-    labels = np.arange(7 * each) % 7
+    patterns = np.random.default_rng(9).uniform(40, 215, (7, 6, 6)).repeat(8, 1).repeat(8, 2)[:, :S, :S]
+    labels = np.arange(len(space) * each) % len(space)
     random = np.random.default_rng(seed)
-    noisy = [patterns[c][None, :, :, None] + random.normal(0, 8, (T, 48, 48, 1)) for c in labels]
+    noisy = [patterns[c][None, :, :, None] + random.normal(0, 8, (T, S, S, 1)) for c in labels]
     frames = [np.clip(picture, 0, 255).astype(np.uint8).repeat(G, axis=3) for picture in noisy]
     names = [f"{i}.png" for i in range(len(labels))]
-    return ClipSet(frames=frames, labels=labels, names=names, manifest=manifest("patterns", names, labels, EXPRESSIONS))
-
-
-def rows(out: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-
-
-class Killed(BaseException):
-    pass
-
-
-def kill(row: Mapping[str, Any]) -> None:
-    if row["epoch"] == 1 and row["step"] == 2:
-        raise Killed
-
-
-@pytest.fixture(autouse=True)
-def _minilm(monkeypatch: pytest.MonkeyPatch, tiny_text_folder: Path) -> None:
-    monkeypatch.setattr(assets, "find", {"minilm": tiny_text_folder}.__getitem__)
+    stated = manifest("patterns", names, labels, space)
+    return ClipSet(frames=frames, labels=labels, names=names, space=space, manifest=stated)
 
 
 def test_captions_are_read_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,46 +99,39 @@ def test_pretraining_learns_and_writes_an_encoder_with_its_facts(tmp_path: Path)
 
 
 def test_pretraining_that_was_killed_goes_on_to_the_same_encoder(tmp_path: Path) -> None:
-    whole, _ = checkpoint.load(pretrain(PRETRAINING, clips(), out=tmp_path / "whole"))
+    whole = pretrain(PRETRAINING, clips(), out=tmp_path / "whole")
     with pytest.raises(Killed):
-        pretrain(PRETRAINING, clips(), out=tmp_path / "killed", report=kill)
-    resumed, _ = checkpoint.load(pretrain(PRETRAINING, clips(), out=tmp_path / "killed", resume=True))
-    assert resumed.keys() == whole.keys()
-    # The norms count the batches they have seen in this process; nothing reads the count.
-    assert [n for n in whole if not torch.equal(whole[n], resumed[n]) and not n.endswith("num_batches_tracked")] == []
-    assert [row["loss"] for row in rows(tmp_path / "killed")] == [row["loss"] for row in rows(tmp_path / "whole")]
+        pretrain(PRETRAINING, clips(), out=tmp_path / "killed", report=kill_at(1, 2))
+    resumed = pretrain(PRETRAINING, clips(), out=tmp_path / "killed", resume=True)
+    assert resumed.read_bytes() == whole.read_bytes()
+    assert rows(tmp_path / "killed") == rows(tmp_path / "whole")
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, tiny_text_folder: Path) -> Path:
+def trained(tmp_path_factory: pytest.TempPathFactory, tiny_dual: DualEncoder) -> Path:
+    recipe = replace(TRAINING, loop=replace(TRAINING.loop, epochs=10))
     out = tmp_path_factory.mktemp("trained")
-    recipe = training(tiny_encoder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(assets, "find", {"minilm": tiny_text_folder}.__getitem__)
-        return train_recogniser(
-            replace(recipe, loop=replace(recipe.loop, epochs=20)), clips(6), out=out, held=clips(5, seed=1)
-        )
+    return train_recogniser(recipe, tiny_dual, clips(12, space=THREE), out=out, held=clips(10, seed=1, space=THREE))
 
 
-def test_a_recogniser_learns_and_is_found_by_the_folder_it_was_written_to(trained: Path, tiny_encoder: Path) -> None:
+def test_a_recogniser_learns_and_is_found_by_the_folder_it_was_written_to(trained: Path) -> None:
     told = rows(trained.parent)
-    assert told[-1]["loss"] < 0.8 * told[0]["loss"]
-    assert told[-1]["war"] > 0.2  # one in seven by chance
+    assert told[-1]["loss"] < told[0]["loss"]
+    assert told[-1]["war"] > 0.5  # one in three by chance
     recogniser = registry.load(str(trained.parent))
     assert recogniser.frames == 4
-    assert recogniser.facts["encoder_sha256"] == checkpoint.read_facts(tiny_encoder)["sha256"]
-    assert recogniser.facts["recipe"]["loop"]["epochs"] == 20
+    assert recogniser.facts["recipe"]["loop"]["epochs"] == 10
 
 
 def test_what_was_trained_reads_as_it_was_measured(trained: Path) -> None:
-    recogniser, held = registry.load(str(trained)), clips(5, seed=1)
+    recogniser, held = registry.load(str(trained)), clips(10, seed=1, space=THREE)
     assert isinstance(recogniser.network, Duse)
     guess = logits_of(recogniser.network, held).argmax(1)
-    assert (guess == held.labels).mean() == pytest.approx(recogniser.facts["metrics"]["war"], abs=0.03)
+    assert (guess == held.labels).mean() == pytest.approx(recogniser.facts["metrics"]["war"], abs=0.06)
 
 
 def test_temperature_and_threshold_are_fitted_on_what_was_held_back_and_say_so(trained: Path) -> None:
-    recogniser, held = registry.load(str(trained)), clips(5, seed=1)
+    recogniser, held = registry.load(str(trained)), clips(10, seed=1, space=THREE)
     assert recogniser.facts["calibrated_on"] == held.manifest
     assert recogniser.temperature != 1.0
     shares = recogniser.probabilities([runs._as_clip(frames) for frames in held.frames])
@@ -154,21 +139,71 @@ def test_temperature_and_threshold_are_fitted_on_what_was_held_back_and_say_so(t
     assert 0 <= recogniser.facts["metrics"]["ece"] <= 1
 
 
-def test_without_held_data_nothing_is_calibrated_and_the_card_says_so(tmp_path: Path, tiny_encoder: Path) -> None:
-    path = train_recogniser(training(tiny_encoder), clips(), out=tmp_path)
-    facts = checkpoint.read_facts(path)
+def test_without_held_data_nothing_is_calibrated_and_the_card_says_so(tmp_path: Path, tiny_dual: DualEncoder) -> None:
+    facts = checkpoint.read_facts(train_recogniser(TRAINING, tiny_dual, clips(), out=tmp_path))
     assert (facts["temperature"], facts["unsure_below"], facts["calibrated_on"]) == (1.0, 0.0, None)
     assert facts["metrics"] == {}
 
 
-def test_training_that_was_killed_goes_on_to_the_same_file(tmp_path: Path, tiny_encoder: Path) -> None:
-    recipe = training(tiny_encoder)
-    whole = train_recogniser(recipe, clips(), out=tmp_path / "whole", held=clips(1, seed=1))
+def test_training_that_was_killed_goes_on_to_the_same_file(tmp_path: Path, tiny_dual: DualEncoder) -> None:
+    held = clips(1, seed=1)
+    whole = train_recogniser(TRAINING, tiny_dual, clips(), out=tmp_path / "whole", held=held)
     with pytest.raises(Killed):
-        train_recogniser(recipe, clips(), out=tmp_path / "killed", held=clips(1, seed=1), report=kill)
-    resumed = train_recogniser(recipe, clips(), out=tmp_path / "killed", held=clips(1, seed=1), resume=True)
+        train_recogniser(TRAINING, tiny_dual, clips(), out=tmp_path / "killed", held=held, report=kill_at(1, 2))
+    resumed = train_recogniser(TRAINING, tiny_dual, clips(), out=tmp_path / "killed", held=held, resume=True)
     assert resumed.read_bytes() == whole.read_bytes()
     assert resumed.with_suffix(".json").read_bytes() == whole.with_suffix(".json").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory, tiny_dual: DualEncoder) -> Path:
+    """The folder of a run that was killed."""
+    out = tmp_path_factory.mktemp("begun")
+    with pytest.raises(Killed):
+        train_recogniser(TRAINING, tiny_dual, clips(), out=out, report=kill_at(1, 1))
+    return out
+
+
+def test_a_run_does_not_go_on_with_another_encoder(begun: Path, tiny_dual: DualEncoder) -> None:
+    other = replace(tiny_dual, identity="0" * 64)
+    with pytest.raises(CheckpointError, match="was made with another encoder; resume with the same or choose another"):
+        train_recogniser(TRAINING, other, clips(), out=begun, resume=True)
+
+
+def test_a_run_does_not_go_on_with_other_data(begun: Path, tiny_dual: DualEncoder) -> None:
+    with pytest.raises(CheckpointError, match="was made with another data;"):
+        train_recogniser(TRAINING, tiny_dual, replace(clips(), manifest={"origin": "other"}), out=begun, resume=True)
+
+
+def test_a_run_does_not_go_on_in_another_label_space(begun: Path, tiny_dual: DualEncoder) -> None:
+    said = tuple((f"{name}, in other words",) for name in EXPRESSIONS.names)
+    other = replace(clips(), space=replace(EXPRESSIONS, descriptions=said))
+    with pytest.raises(CheckpointError, match="was made with another label space;"):
+        train_recogniser(TRAINING, tiny_dual, other, out=begun, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        (with_method(TRAINING, "coop", []), "method, model"),
+        (with_method(TRAINING, None, ["beta=0.5"]), "model"),
+        (replace(TRAINING, augmentation=replace(MILD, flip=0.5)), "augmentation"),
+    ],
+)
+def test_a_run_does_not_go_on_by_another_recipe(
+    begun: Path, tiny_dual: DualEncoder, changed: Training, what: str
+) -> None:
+    with pytest.raises(CheckpointError, match=f"was made with another {what}; resume with the same"):
+        train_recogniser(changed, tiny_dual, clips(), out=begun, resume=True)
+
+
+def test_a_run_goes_on_with_an_encoder_that_has_only_moved(begun: Path, tiny_dual: DualEncoder, tmp_path: Path) -> None:
+    import shutil
+
+    out = shutil.copytree(begun, tmp_path / "begun")
+    moved = replace(TRAINING, encoder="elsewhere/tiny")
+    assert train_recogniser(moved, tiny_dual, clips(), out=out, resume=True).is_file()
+    assert [row["epoch"] for row in rows(out)] == [0, 1, 2]
 
 
 def test_logits_do_not_depend_on_batches_nor_on_grey_being_stored_once_or_thrice(trained: Path) -> None:
@@ -178,9 +213,91 @@ def test_logits_do_not_depend_on_batches_nor_on_grey_being_stored_once_or_thrice
     assert np.allclose(logits_of(duse, clips(T=3, G=3)), expected, atol=1e-5)
 
 
-def test_an_encoder_is_named_or_pointed_to(monkeypatch: pytest.MonkeyPatch, tiny_encoder: Path, tmp_path: Path) -> None:
-    monkeypatch.setattr(runs, "SHIPPED", tiny_encoder.parent)
-    assert encoder_path("compact-tiny") == tiny_encoder
-    assert encoder_path(str(tiny_encoder)) == tiny_encoder
-    with pytest.raises(CheckpointError, match=r"cannot read nowhere\.json"):
-        train_recogniser(training(Path("nowhere.safetensors")), clips(), out=tmp_path)
+# Every method, on every kind of encoder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """A run of a method: what it was given, its weights before it, the network as it left it, and its file."""
+
+    recipe: Training
+    encoder: DualEncoder
+    clips: ClipSet
+    held: ClipSet
+    before: Mapping[str, Tensor]
+    network: Any
+    path: Path
+
+
+@pytest.fixture(scope="module", params=[(kind, name) for kind in ("compact", "clip") for name in registry.METHODS])
+def done(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, tiny_dual: DualEncoder, tiny_clip: Path
+) -> Done:
+    kind, name = request.param
+    encoder = tiny_dual if kind == "compact" else load_clip(tiny_clip)
+    recipe = with_method(replace(TRAINING, loop=replace(TRAINING.loop, epochs=2)), name, [])
+    S = encoder.vision.size
+    learned, held = clips(2, T=2, S=S), clips(1, seed=1, T=2, S=S)
+    networks: list[Any] = []
+    before: dict[str, Tensor] = {}
+
+    def built(*given: Any) -> Any:
+        networks.append(registry.build(*given))
+        before.update({part: weight.detach().clone() for part, weight in networks[0].named_parameters()})
+        return networks[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "build", built)
+        path = train_recogniser(recipe, encoder, learned, out=tmp_path_factory.mktemp("run"), held=held)
+    return Done(recipe=recipe, encoder=encoder, clips=learned, held=held, before=before, network=networks[0], path=path)
+
+
+def test_a_run_is_written_by_the_names_of_its_method_and_its_encoder(done: Done) -> None:
+    assert done.path.name == f"{done.recipe.method}-{Path(done.encoder.name).stem}.safetensors"
+    assert (done.path.parent / "metrics.jsonl").exists() == (done.recipe.method != "zero-shot")
+
+
+def test_a_run_states_what_it_was_given_and_what_came_of_it(done: Done) -> None:
+    facts = checkpoint.read_facts(done.path)
+    assert (facts["encoder"], facts["encoder_sha256"]) == (done.encoder.name, done.encoder.identity)
+    assert (facts["config"], facts["recipe"]["method"]) == (done.recipe.model.facts(), done.recipe.method)
+    assert LabelSpace.from_facts(facts["labels"]) == EXPRESSIONS
+    assert (facts["data"], facts["calibrated_on"]) == (done.clips.manifest, done.held.manifest)
+    assert facts["metrics"].keys() == {"war", "uar", "ece"}
+    assert (facts["frames"], facts["window"]) == (4, 3)
+
+
+def test_a_run_writes_no_weight_of_a_tower(done: Done) -> None:
+    tensors, _ = checkpoint.load(done.path)
+    parts = ("classify.",) if done.recipe.method == "linear-probe" else ("prompts.", "aggregator.", "constants.")
+    assert all(part.startswith(parts) for part in tensors)
+
+
+def test_what_was_trained_reads_frozen_as_it_did_but_for_half_precision(done: Done) -> None:
+    back: Any = registry.load(str(done.path))
+    expected, found = logits_of(done.network, done.held), logits_of(back.network, done.held)
+    assert np.abs(found - expected).max() < 2e-3 * np.abs(expected).max()
+
+
+def test_every_weight_that_is_learned_moves_and_no_other(done: Done) -> None:
+    now = dict(done.network.named_parameters())
+    learned = {part for part, weight in now.items() if weight.requires_grad}
+    moved = {part for part, weight in now.items() if not torch.equal(weight, done.before[part])}
+    assert moved == learned
+    assert bool(learned) == (done.recipe.method != "zero-shot")
+
+
+def test_a_class_text_with_no_room_in_the_tower_is_refused_as_it_stands(tiny_clip: Path, tmp_path: Path) -> None:
+    names = tuple((f"{name}: " + "a " * 80,) for name in EXPRESSIONS.names)
+    wordy = replace(clips(1, S=32), space=replace(EXPRESSIONS, descriptions=names))
+    with pytest.raises(UsageError, match=r"'happiness: a a .*' has 82 tokens, but beside 2 prompts 73 fit; shorten it"):
+        train_recogniser(TRAINING, load_clip(tiny_clip), wordy, out=tmp_path)
+
+
+def test_a_depth_that_a_tower_has_not_is_refused_before_anything_is_trained(
+    tiny_dual: DualEncoder, tmp_path: Path
+) -> None:
+    recipe = with_method(TRAINING, None, ["depth=3"])
+    with pytest.raises(UsageError, match=r"depth 3 means 3 prompted layers.*towers have 3 and 2; choose depth=2"):
+        train_recogniser(recipe, tiny_dual, clips(1), out=tmp_path)
+    assert not list(tmp_path.iterdir())

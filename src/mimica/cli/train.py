@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
 import tyro
+
+from mimica.cli.loop import Loop, refuse_unwritable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,36 +16,39 @@ class Train:
     """Train a recogniser on labelled clips of cropped faces, or on stills that are set in motion."""
 
     recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")]
-    """Name of a recipe: duse_compact."""
+    """Name of a recipe: duse_compact or duse_clip."""
     data: str
     """fer2013:PATH, folder:PATH or table:FILE, of cropped faces."""
     out: Path
     """Folder for the recogniser, the log and the state to resume from."""
     encoder: str | None = None
-    """A shipped encoder, or the path that pretraining wrote; the recipe's own where not given."""
-    epochs: int | None = None
-    """How many epochs; the recipe's own number where not given."""
-    batch: int | None = None
-    """How many clips a step; the recipe's own number where not given."""
-    seed: int | None = None
-    """What all that is random depends on."""
+    """A shipped encoder, the path that pretraining wrote, or a CLIP: its folder, file or name on the hub."""
+    method: str | None = None
+    """duse, duse-paper, or a baseline: coop, zero-shot, linear-probe; the recipe's own where not given."""
+    options: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE ...")] = ()
+    """Choices of the method, such as beta=0.5 coupling=linear; `mimica models show duse` lists them."""
     resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Go on from the last whole epoch in --out."""
+    """Go on from where the run in --out was last saved; without, it begins anew."""
+    loop: Loop = field(default_factory=Loop)
 
     def run(self) -> int:
         """Train, calibrate where the data has a part for it, and print where the recogniser lies."""
         from mimica.cli.progress import Epochs
-        from mimica.data.clipset import load, load_held
-        from mimica.encoders.store import encoder_size
-        from mimica.training.recipes import training, with_loop
-        from mimica.training.runs import encoder_path, train_recogniser
+        from mimica.data.clipset import load, load_held, space_of
+        from mimica.encoders.named import open_encoder
+        from mimica.training.recipes import training, with_loop, with_method
+        from mimica.training.runs import train_recogniser
 
-        recipe = with_loop(training(self.recipe), epochs=self.epochs, batch=self.batch, seed=self.seed)
-        recipe = replace(recipe, encoder=self.encoder or recipe.encoder)
-        size = encoder_size(encoder_path(recipe.encoder))
-        clips = load(self.data, size=size, frames=recipe.longest)
-        held = load_held(self.data, size=size, frames=recipe.longest)
+        recipe = with_loop(training(self.recipe), **self.loop.changes())
+        recipe = with_method(replace(recipe, encoder=self.encoder or recipe.encoder), self.method, self.options)
+        # What was typed is looked at before an encoder of gigabytes is.
+        refuse_unwritable(self.out)
+        space = space_of(self.data)
+        encoder = open_encoder(recipe.encoder)
+        size = encoder.vision.size
+        clips = load(self.data, size=size, frames=recipe.longest, space=space)
+        held = load_held(self.data, size=size, frames=recipe.longest, space=space)
         with Epochs(recipe.loop.epochs) as report:
-            path = train_recogniser(recipe, clips, out=self.out, held=held, resume=self.resume, report=report)
+            path = train_recogniser(recipe, encoder, clips, out=self.out, held=held, resume=self.resume, report=report)
         print(path)
         return 0

@@ -1,10 +1,12 @@
-"""transformers as the towers use it: without its progress bars and reports."""
+"""transformers as the towers use it: without its progress bars and reports, and nothing cut off in silence."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+
+from mimica.errors import UsageError
 
 
 @contextmanager
@@ -22,3 +24,18 @@ def quiet() -> Iterator[None]:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
+
+
+def tokens(tokenizer: Any, sentences: Sequence[str], *, longest: int, beside: int = 0) -> list[list[int]]:
+    """The numbers of each sentence's tokens, with the marks of its start and end.
+
+    Raises UsageError for a sentence that has no room in `longest` places `beside` so many prompts.
+    """
+    read: list[list[int]] = tokenizer(list(sentences), verbose=False)["input_ids"]
+    for sentence, ids in zip(sentences, read, strict=True):
+        if len(ids) + beside > longest:
+            raise UsageError(
+                f"'{sentence[:60]}' has {len(ids) - 2} tokens, but beside {beside} prompts {longest - 2 - beside} fit; "
+                "shorten it"
+            )
+    return read

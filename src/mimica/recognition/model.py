@@ -1,17 +1,17 @@
 """A recogniser: from clips of faces to calibrated probabilities of a label space.
 
-B clips, T frames, S side in pixels, C classes.
+B clips, T frames, S side in pixels, C classes, N heads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mimica.clips import Clip, ClipBatch
 from mimica.encoders.towers import VisionTower, pixels
@@ -39,6 +39,44 @@ class Network(Protocol):
 
     def __call__(self, batch: ClipBatch) -> Tensor:
         """Logits [B, C]."""
+        ...
+
+
+class Trainable(Network, Protocol):
+    """A network that the loop can train and a checkpoint can hold."""
+
+    architecture: str
+    space: LabelSpace
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Every weight, those that are learned with `requires_grad`."""
+        ...
+
+    def saved(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """What a checkpoint holds of it, and the facts to build it anew."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """The logits of a batch with the weights that they came of.
+
+    `logits` [B, C] are those before calibration; `frames` [B, T] the pooling weights, zero where a clip
+    has no frame, which sum to 1; `classes` [B, N, C] the semantic weights, each head's sum to 1, or None
+    where a model has no semantic attention.
+    """
+
+    logits: Tensor
+    frames: Tensor
+    classes: Tensor | None
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A network that can show what its logits came of."""
+
+    def explained(self, batch: ClipBatch) -> Explained:
+        """The logits of a batch with the weights given to its frames and to the class texts."""
         ...
 
 

@@ -2,37 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from mimica import checkpoint
 from mimica.errors import CheckpointError, UsageError, unknown
 
 if TYPE_CHECKING:
+    from mimica.encoders.towers import DualEncoder
     from mimica.labels import LabelSpace
+    from mimica.recognition.baselines.probe import Probe, ProbeConfig
+    from mimica.recognition.duse.config import DuseConfig
+    from mimica.recognition.duse.model import Duse
     from mimica.recognition.model import Recogniser
 
-SHIPPED = Path(__file__).parent.parent / "weights"
-"""Where the weights lie that come with the package."""
+METHODS = {
+    "duse": "duse.config:duse",
+    "duse-paper": "duse.config:duse_paper",
+    "coop": "baselines.match:coop",
+    "zero-shot": "baselines.match:zero_shot",
+    "linear-probe": "baselines.probe:ProbeConfig",
+}
+"""What can be trained on an encoder, by name: the presets of DuSE and the baselines that it is held against.
+
+Beside each name what gives its choices, which is imported when it is asked for.
+"""
 
 
 def list_models() -> list[str]:
     """The names of the recognisers that come with the package."""
-    return sorted(p.stem for p in SHIPPED.glob("*.json") if checkpoint.read_facts(p)["kind"] == "recogniser")
+    return sorted(p.stem for p in checkpoint.SHIPPED.glob("*.json") if checkpoint.read_facts(p)["kind"] == "recogniser")
 
 
 def locate(name: str) -> Path:
     """The `.safetensors` of a shipped name, or of a file or folder that training wrote. Raises UsageError."""
-    shipped = SHIPPED / f"{name}.safetensors"
+    shipped = checkpoint.SHIPPED / f"{name}.safetensors"
     if shipped.is_file():
         return shipped
     path = Path(name)
     if path.is_dir():
         found = sorted(p for p in path.glob("*.safetensors") if p.stem != "state")
+        if len(found) > 1:  # the encoder may lie beside what was learned on it
+            found = [p for p in found if p.with_suffix(".json").is_file() and _kind(p) == "recogniser"]
         if len(found) == 1:
             return found[0]
-        raise CheckpointError(f"{path} holds {len(found)} models; name one file of them")
+        names = f" ({', '.join(p.name for p in found)})" if found else ""
+        raise CheckpointError(f"{path} holds {len(found)} models{names}; name the file of one")
     if path.suffix == ".safetensors" and path.is_file():
         return path
     raise unknown("model", name, [*list_models(), "a path to a .safetensors"])
@@ -49,14 +65,36 @@ def load(name: str, *, device: str = "cpu") -> Recogniser:
     Raises UsageError for an unknown name or device, CheckpointError for weights that do not fit.
     """
     path = locate(name)
-    kind = checkpoint.read_facts(path).get("kind")
+    kind = _kind(path)
     if kind != "recogniser":
         names = ", ".join(list_models())
         raise CheckpointError(f"{path} is of the kind '{kind}', not a recogniser; choose from {names}")
     _check(device)
-    from mimica.recognition.duse.checkpoint import load_duse
+    from mimica.recognition.store import load_recogniser
 
-    return load_duse(path, device=device)
+    return load_recogniser(path, device=device)
+
+
+def method(name: str) -> DuseConfig | ProbeConfig:
+    """The choices of a method by its name, one of METHODS. Raises UsageError for an unknown one."""
+    if name not in METHODS:
+        raise unknown("method", name, METHODS)
+    choices: DuseConfig | ProbeConfig = resolve_name(f"mimica.recognition.{METHODS[name]}")()
+    return choices
+
+
+def build(config: DuseConfig | ProbeConfig, encoder: DualEncoder, space: LabelSpace) -> Duse | Probe:
+    """A network to be trained: a method's choices on an encoder, for a label space."""
+    from mimica.recognition.baselines.probe import Probe, ProbeConfig
+    from mimica.recognition.duse.model import Duse
+
+    if isinstance(config, ProbeConfig):
+        return Probe(encoder.vision, space, log_scale=encoder.log_scale)
+    return Duse(encoder.vision, encoder.text, space, config, log_scale=encoder.log_scale)
+
+
+def _kind(path: Path) -> Any:
+    return checkpoint.read_facts(path).get("kind")
 
 
 def _check(device: str) -> None:
@@ -66,20 +104,3 @@ def _check(device: str) -> None:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError):  # AssertionError: this torch was built without CUDA
         raise UsageError(f"there is no device '{device}' here; `mimica doctor` lists those that there are") from None
-
-
-def space_from(stated: Mapping[str, Any]) -> LabelSpace:
-    """The label space that a checkpoint states."""
-    from mimica.labels import EXPRESSIONS, LabelSpace
-
-    names = tuple(stated["names"])
-    aliases = EXPRESSIONS.aliases if names == EXPRESSIONS.names else {}
-    return LabelSpace(
-        name=stated["name"], names=names, aliases=aliases,
-        descriptions=tuple(tuple(d) for d in stated["descriptions"]), polarity=tuple(stated.get("polarity", ())),
-    )  # fmt: skip
-
-
-def space_facts(space: LabelSpace) -> dict[str, Any]:
-    """A label space as a checkpoint states it."""
-    return {"name": space.name, "names": space.names, "descriptions": space.descriptions, "polarity": space.polarity}

@@ -21,14 +21,15 @@ from mimica.clips import Clip, ClipBatch
 from mimica.data.clipset import ClipSet
 from mimica.encoders.compact import CompactVision, channels_last
 from mimica.encoders.sentence import SentenceTower
-from mimica.encoders.store import load_encoder, save_encoder
-from mimica.encoders.towers import VisionTower, pixels
+from mimica.encoders.store import save_encoder
+from mimica.encoders.towers import DualEncoder, VisionTower, pixels
 from mimica.metrics.calibration import ece, fit_temperature, threshold_for
 from mimica.metrics.classification import confusion, uar, war
-from mimica.recognition.duse.checkpoint import save_duse
+from mimica.recognition.baselines.probe import Probe
 from mimica.recognition.duse.model import Duse
-from mimica.recognition.model import Recogniser
-from mimica.recognition.registry import SHIPPED
+from mimica.recognition.model import Recogniser, Trainable
+from mimica.recognition.registry import build
+from mimica.recognition.store import save_recogniser
 from mimica.training.batches import Batches
 from mimica.training.captions import captions
 from mimica.training.loop import Batch, Report, train
@@ -62,7 +63,8 @@ def pretrain(
     def validate(module: nn.Module) -> Mapping[str, float]:
         return {} if held is None else _figures(_zero_shot(learner, held), held)
 
-    train(learner, data, recipe.loop, out=out, resume=resume, validate=validate, report=report)
+    same = _same(recipe, clips)
+    train(learner, data, recipe.loop, out=out, resume=resume, facts=same, validate=validate, report=report)
     path = out / "compact.safetensors"
     figures = dict(validate(learner.eval()))
     facts = _facts(recipe, clips) | {"log_scale": float(learner.log_scale.detach()), "metrics": figures}
@@ -86,7 +88,7 @@ def caption_features(clips: ClipSet, cache: Path) -> tuple[Tensor, list[int]]:
 class _Learner(nn.Module):
     """A recogniser with the cross-entropy of its logits as loss (DuSE, eq. 1)."""
 
-    def __init__(self, network: Duse) -> None:
+    def __init__(self, network: Duse | Probe) -> None:
         super().__init__()
         self.network = network
 
@@ -99,6 +101,7 @@ class _Learner(nn.Module):
 
 def train_recogniser(
     recipe: Training,
+    encoder: DualEncoder,
     clips: ClipSet,
     *,
     out: Path,
@@ -106,52 +109,44 @@ def train_recogniser(
     resume: bool = False,
     report: Report = lambda row: None,
 ) -> Path:
-    """Train DuSE on a pretrained encoder; gives the path of `out/duse-compact.safetensors`.
+    """Train a method on a frozen encoder; gives the path of `out/METHOD-ENCODER.safetensors`.
 
     `held` is measured on after each epoch, and temperature and threshold are fitted on it at the end;
-    without it they stay at 1 and 0.
+    without it they stay at 1 and 0. A method with nothing to learn is only calibrated.
     """
-    encoder = encoder_path(recipe.encoder)
-    vision, project, facts = load_encoder(encoder)
-    text = SentenceTower(dim=vision.dim)
-    with torch.no_grad():
-        text.project.weight.copy_(project)
     torch.manual_seed(recipe.loop.seed)
-    duse = Duse(vision, text, clips.space, recipe.model, log_scale=facts["log_scale"])
+    network = build(recipe.model, encoder, clips.space)
     data = Batches(
-        clips, batch=recipe.loop.batch, frames=recipe.frames, balance=recipe.balance, per_epoch=recipe.per_epoch,
-        seed=recipe.loop.seed, augmentation=recipe.augmentation,
+        clips, batch=recipe.loop.batch, frames=recipe.frames, balance=recipe.balance, shorten=recipe.shorten,
+        per_epoch=recipe.per_epoch, seed=recipe.loop.seed, augmentation=recipe.augmentation,
     )  # fmt: skip
 
     def validate(module: nn.Module) -> Mapping[str, float]:
-        return {} if held is None else _figures(logits_of(duse, held), held)
+        return {} if held is None else _figures(logits_of(network, held), held)
 
-    learner = _Learner(duse)
-    train(learner, data, recipe.loop, out=out, resume=resume, validate=validate, report=report)
+    if any(weight.requires_grad for weight in network.parameters()):
+        same = _same(recipe, clips) | {"encoder": encoder.identity}
+        learner = _Learner(network)
+        train(learner, data, recipe.loop, out=out, resume=resume, facts=same, validate=validate, report=report)
     stated = _facts(recipe, clips) | {
         "frames": recipe.longest,
         "window": recipe.frames,
-        **_calibration(duse.eval(), held),
+        **_calibration(network.eval(), held),
     }
-    path = out / "duse-compact.safetensors"
-    save_duse(path, duse, encoder=encoder, facts=stated)
+    path = out / f"{recipe.method}-{Path(encoder.name).stem}.safetensors"
+    save_recogniser(path, network, encoder=encoder, facts=stated)
     return path
 
 
-def encoder_path(named: str) -> Path:
-    """The file of an encoder: a shipped name, or a path."""
-    shipped = SHIPPED / f"{named}.safetensors"
-    return shipped if shipped.is_file() else Path(named)
-
-
-def logits_of(duse: Duse, clips: ClipSet, *, batch: int = 64) -> np.ndarray:
+def logits_of(network: Trainable, clips: ClipSet, *, batch: int = 64) -> np.ndarray:
     """Logits [N, C] of clips as a reader would give them: unaugmented, before calibration."""
-    reader = Recogniser(name="", network=duse, space=clips.space, frames=0)
+    device = str(next(network.parameters()).device)
+    reader = Recogniser(name="", network=network, space=clips.space, frames=0, device=device)
     found = []
     with torch.inference_mode():
         for first in range(0, len(clips), batch):
             part = [_as_clip(frames) for frames in clips.frames[first : first + batch]]
-            found.append(duse(reader.batch(part)).float().cpu().numpy())
+            found.append(network(reader.batch(part)).float().cpu().numpy())
     return np.concatenate(found)
 
 
@@ -167,8 +162,8 @@ def _zero_shot(learner: FaceLanguage, clips: ClipSet) -> np.ndarray:
     with torch.inference_mode():
         for first in range(0, len(clips), 256):
             faces = np.stack([f[0] for f in clips.frames[first : first + 256]])
-            images = pixels(faces).expand(-1, 3, -1, -1)
-            found.append(learner.log_probabilities(tower.normalise(images)).numpy())
+            images = pixels(faces).expand(-1, 3, -1, -1).to(learner.project.weight.device)
+            found.append(learner.log_probabilities(tower.normalise(images)).cpu().numpy())
     return np.concatenate(found)
 
 
@@ -177,10 +172,10 @@ def _figures(logits: np.ndarray, clips: ClipSet) -> dict[str, float]:
     return {"war": war(table), "uar": uar(table)}
 
 
-def _calibration(duse: Duse, held: ClipSet | None) -> dict[str, Any]:
+def _calibration(network: Trainable, held: ClipSet | None) -> dict[str, Any]:
     if held is None:
         return {"temperature": 1.0, "unsure_below": 0.0, "calibrated_on": None, "metrics": {}}
-    logits = logits_of(duse, held)
+    logits = logits_of(network, held)
     temperature = fit_temperature(logits, held.labels)
     shares = torch.from_numpy(logits / temperature).softmax(-1).numpy()
     confidence, right = shares.max(1), shares.argmax(1) == held.labels
@@ -190,6 +185,19 @@ def _calibration(duse: Duse, held: ClipSet | None) -> dict[str, Any]:
         "calibrated_on": dict(held.manifest),
         "metrics": {**_figures(logits, held), "ece": ece(confidence, right)},
     }
+
+
+def _same(recipe: Pretraining | Training, clips: ClipSet) -> dict[str, Any]:
+    """What a run depends on beside its loop: to resume it, all of this must be what it was."""
+    stated = asdict(recipe)
+    stated.pop("loop")
+    return {**stated, "data": dict(clips.manifest), "label space": clips.space.facts()}
+
+
+def _settings(recipe: Pretraining | Training, clips: ClipSet, encoder: str = "") -> dict[str, Any]:
+    """What a run may not be resumed with otherwise, beside its loop."""
+    chosen = {key: value for key, value in asdict(recipe).items() if key != "loop"}
+    return {"data": dict(clips.manifest), "recipe": chosen, "encoder": encoder}
 
 
 def _facts(recipe: Pretraining | Training, clips: ClipSet) -> dict[str, Any]:

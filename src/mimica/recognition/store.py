@@ -1,0 +1,98 @@
+"""A recogniser in its file: what was learned, with the encoder that it was learned on named and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mimica import checkpoint
+from mimica.encoders.named import open_vision
+from mimica.encoders.towers import DualEncoder
+from mimica.errors import CheckpointError, UsageError
+from mimica.labels import LabelSpace
+from mimica.recognition.model import Recogniser, Trainable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from mimica.recognition.baselines.probe import Probe
+    from mimica.recognition.duse.model import Duse
+
+_STATED: dict[str, type] = {
+    "architecture": str, "config": dict, "log_scale": float, "encoder": str, "encoder_sha256": str, "labels": dict,
+    "frames": int, "temperature": float, "unsure_below": float,
+}  # fmt: skip
+_STATED_BY: dict[str, dict[str, type]] = {"duse": {"layers": int}}
+"""The facts without which no recogniser can be built, by name with what each is; and those of one architecture."""
+
+
+def save_recogniser(path: Path, network: Trainable, *, encoder: DualEncoder, facts: Mapping[str, Any]) -> None:
+    """Write what was learned, in half precision, and all that is said of it; no weight of the encoder.
+
+    `facts` must state `frames`, `temperature` and `unsure_below`.
+    """
+    tensors, built = network.saved()
+    stated = {
+        "kind": "recogniser",
+        "architecture": network.architecture,
+        **built,
+        "labels": network.space.facts(),
+        "encoder": encoder.name,
+        "encoder_sha256": encoder.identity,
+    }
+    checkpoint.save(path, {name: t.half() for name, t in tensors.items()}, {**stated, **facts})
+
+
+def load_recogniser(path: Path, *, device: str = "cpu") -> Recogniser:
+    """A trained recogniser, frozen, with its encoder. Raises CheckpointError where weights and encoder do not fit."""
+    tensors, facts = checkpoint.load(path)
+    _refuse_unstated(facts, path.with_suffix(".json"))
+    kind = _architecture(facts["architecture"], path)
+    try:
+        space = LabelSpace.from_facts(facts["labels"])
+        _refuse_other_classes(tensors, space, path)
+        vision = open_vision(facts["encoder"], identity=facts["encoder_sha256"], asked_by=path)
+        network = kind.restored(vision, space, tensors, facts, str(path))
+    except UsageError as error:  # of what a file states and nobody typed
+        raise CheckpointError(f"{path.with_suffix('.json')}: {error}") from None
+    return Recogniser(
+        name=path.stem,
+        network=network.to(device),
+        space=space,
+        frames=facts["frames"],
+        window=facts.get("window"),
+        temperature=facts["temperature"],
+        unsure_below=facts["unsure_below"],
+        facts=facts,
+        device=device,
+    )
+
+
+def _refuse_unstated(facts: Mapping[str, Any], where: Path) -> None:
+    wanted = _STATED | _STATED_BY.get(str(facts.get("architecture")), {})
+    if lacking := sorted(wanted.keys() - facts.keys()):
+        raise CheckpointError(f"{where} does not state {', '.join(lacking)}, as a recogniser's must")
+    for name, kind in wanted.items():
+        if not isinstance(facts[name], (int, float) if kind is float else kind):
+            raise CheckpointError(f"{where} states {name} as {facts[name]!r:.60}, which is no {kind.__name__}")
+
+
+def _refuse_other_classes(tensors: Mapping[str, Tensor], space: LabelSpace, path: Path) -> None:
+    """A plainer word than that of shapes where it is the label space that does not fit."""
+    for name in {"constants.texts", "classify.weight"} & tensors.keys():
+        if (learned := len(tensors[name])) != len(space):
+            raise CheckpointError(
+                f"{path} was trained on {learned} classes, and {path.with_suffix('.json').name} states "
+                f"{len(space)}: {', '.join(space.names)}; take the .json that was written with it"
+            )
+
+
+def _architecture(name: str, path: Path) -> type[Duse] | type[Probe]:
+    from mimica.recognition.baselines.probe import Probe
+    from mimica.recognition.duse.model import Duse
+
+    kinds: dict[str, type[Duse] | type[Probe]] = {kind.architecture: kind for kind in (Duse, Probe)}
+    if name not in kinds:
+        raise CheckpointError(f"{path} is of the architecture '{name}'; this version reads {', '.join(kinds)}")
+    return kinds[name]
