@@ -15,14 +15,16 @@ def commands() -> Any:
     from tyro.conf import subcommand
 
     from mimica.cli.assets import Assets
+    from mimica.cli.data import Data
     from mimica.cli.doctor import Doctor
     from mimica.cli.evaluate import Evaluate
+    from mimica.cli.explain import Explain
     from mimica.cli.models import Models
     from mimica.cli.predict import Predict
     from mimica.cli.pretrain import Pretrain
     from mimica.cli.train import Train
 
-    verbs = (Predict, Evaluate, Models, Assets, Pretrain, Train, Doctor)
+    verbs = (Predict, Evaluate, Explain, Models, Assets, Data, Pretrain, Train, Doctor)
     named = tuple(Annotated[verb, subcommand(verb.__name__.lower())] for verb in verbs)
     return Union[named]  # noqa: UP007 - the members are only known here
 

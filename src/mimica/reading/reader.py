@@ -52,17 +52,23 @@ class Reader:
         self.grid = WindowGrid(fps=self.settings.fps, frames=frames, stride=stride)
 
     def read(
-        self, source: str | Path, *, every_frame: bool = False, stopped: Callable[[], bool] = lambda: False
+        self,
+        source: str | Path,
+        *,
+        every_frame: bool = False,
+        stopped: Callable[[], bool] = lambda: False,
+        clips: Callable[[Clip, Reading], None] = lambda clip, reading: None,
     ) -> Iterator[Event]:
         """The events of a source, in the order that `mimica.reading.events` states.
 
         `every_frame` also gives the frames that fps thinning passes over, unread. Once `stopped`
-        answers True no further frame is read and what is under way is finished. Raises InputError
-        where the source cannot be read at all.
+        answers True no further frame is read and what is under way is finished. `clips` is given each
+        clip with the reading of it, just before that reading. Raises InputError where the source
+        cannot be read at all.
         """
         with open_video(source, frame_rate=self.settings.frame_rate) as video:
             yield self._opened(str(source), video)
-            yield from _Run(self, str(source), video).events(every_frame=every_frame, stopped=stopped)
+            yield from _Run(self, str(source), video, clips).events(every_frame=every_frame, stopped=stopped)
 
     def _opened(self, source: str, video: Video) -> Opened:
         info = video.info
@@ -84,8 +90,8 @@ class Reader:
 class _Run:
     """One source, read once."""
 
-    def __init__(self, reader: Reader, source: str, video: Video) -> None:
-        self.reader, self.source, self.video = reader, source, video
+    def __init__(self, reader: Reader, source: str, video: Video, clips: Callable[[Clip, Reading], None]) -> None:
+        self.reader, self.source, self.video, self.clips = reader, source, video, clips
         still = video.info.kind == "photo"
         alone = reader.settings.faces == "none"
         self.tracker = _Alone() if alone else Tracker(min_hits=1 if still else 2)
@@ -172,7 +178,9 @@ class _Run:
                     source=self.source, person=None, start=start, end=end, label=None, confidence=None, status="no_face"
                 )
             for clip in window.clips:
-                yield self._reading(clip, next(shares))
+                reading = self._reading(clip, next(shares))
+                self.clips(clip, reading)
+                yield reading
 
     def _reading(self, clip: Clip, raw: np.ndarray) -> Reading:
         names = self.reader.recogniser.space.names
