@@ -53,7 +53,7 @@ class DuseConfig:
     """Over time: with a norm before and a residual around that starts as nothing, or bare as printed."""
     projections: str = _choice("qkv", "qkv", "none", where="eqs. 9, 10", paper="none")
     """Learned maps of query, key and value, or the features themselves."""
-    attention_heads: int = _choice(8, where="eq. 9", paper=1)
+    attention_heads: int = _choice(8, where="eq. 9")
     """Heads of the attention over time."""
     order: str = _choice("sinusoid", "sinusoid", "none", where="III-C", paper="none")
     """What tells the attention over time which frame is which."""
