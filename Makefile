@@ -33,7 +33,7 @@ bench: .venv/.all
 	$(BIN)/python benchmarks/predict.py --json benchmarks/results/predict.json
 	$(BIN)/python benchmarks/duse.py --json benchmarks/results/duse.json
 
-# Trains 28 recognisers, an hour on two cores; what is trained already in runs/actor is kept.
+# Trains 24 recognisers, an hour on two cores; what is trained already in runs/actor is kept.
 bench-actor: .venv/.all
 	$(BIN)/mimica assets fetch minilm
 	$(BIN)/python benchmarks/actor.py --json benchmarks/results/actor-emotion.json
