@@ -48,8 +48,8 @@ VARIANTS: dict[str, dict[str, tuple[str, list[str]]]] = {
     },
     "direction": {
         "DuSE": ("duse", []),
-        "the paper's order signal": ("duse", ["order=none"]),
-        "no order signal": ("duse", ["order=none", "frame_pe=none"]),
+        "the paper's order signal": ("duse", ["order=none", "frame_pe=sinusoid"]),
+        "no order signal": ("duse", ["order=none"]),
     },
 }
 
