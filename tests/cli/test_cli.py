@@ -13,26 +13,11 @@ from pathlib import Path
 import pytest
 
 from drawn import alone, film, folder, photo, picture
-from mimica.cli import DONE, FAILED, USAGE, main
+from mimica.cli import DONE, FAILED, USAGE
 from mimica.cli.predict import _Bar
 
 Said = tuple[int, str, str]
 """The exit code, standard output and standard error of a command."""
-
-
-@pytest.fixture
-def mimica(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
-    """Runs a command in an empty folder; whatever happens it may not be a traceback."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: object) -> Said:
-        code = main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return code, out, err
-
-    return run
 
 
 @pytest.fixture

@@ -6,25 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mimica.cli import DONE, FAILED, USAGE, main
+from mimica.cli import DONE, FAILED, USAGE
 
 Run = Callable[..., tuple[int, str, str]]
 TINY = ("--size", "16", "--frames", "4")
-
-
-@pytest.fixture
-def mimica(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command in an empty folder and gives the exit code, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        code = main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return code, out, err
-
-    return run
 
 
 def labels(table: str) -> list[str]:

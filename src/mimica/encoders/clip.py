@@ -25,6 +25,7 @@ from mimica.encoders.towers import (
     DualEncoder,
     Place,
     Prompts,
+    SteppedVision,
     freeze,
     last_of,
     pick,
@@ -40,12 +41,11 @@ STD = (0.26862954, 0.26130258, 0.27577711)
 ACTIVATIONS = ("quick_gelu", "gelu")
 
 
-class ClipVision(nn.Module):
+class ClipVision(SteppedVision):
     """The vision tower of a CLIP. Prompts stand behind the patches, since there they need no place of their own."""
 
     mean: Tensor
     std: Tensor
-    recompute = False
 
     def __init__(self, model: Any, *, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> None:
         super().__init__()
@@ -69,12 +69,6 @@ class ClipVision(nn.Module):
         x = last_of(self._steps(images, prompts, after))
         features: Tensor = self.project(self.tower.post_layernorm(x[:, 0]))
         return features
-
-    def layer_tokens(
-        self, images: Tensor, prompts: Prompts = (), *, layers: Sequence[int], after: After = "drop"
-    ) -> dict[int, Tensor]:
-        """The tokens [N, 1 + L, D] that leave each layer asked for, counted from 1; 0 is what enters the first."""
-        return pick(self._steps(images, prompts, after), layers, self.layers)
 
     def _steps(self, images: Tensor, prompts: Prompts, after: After) -> Iterator[Tensor]:
         x = self.tower.pre_layrnorm(self.tower.embeddings(images))

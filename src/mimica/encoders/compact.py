@@ -9,7 +9,7 @@ project (`mimica pretrain compact`), never taken from elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mimica.encoders.towers import After, Prompts, last_of, pick, step_through
+from mimica.encoders.towers import After, Prompts, SteppedVision, last_of, step_through
 
 _LUMA = (0.299, 0.587, 0.114)
 
@@ -94,7 +94,7 @@ def _attended(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return F.scaled_dot_product_attention(q, k, v)
 
 
-class CompactVision(nn.Module):
+class CompactVision(SteppedVision):
     """A vision tower of about 2.8 million weights that reads 48-pixel faces by their shades of grey.
 
     Colour is dropped and each picture is brought to zero mean and unit deviation inside the tower,
@@ -102,7 +102,6 @@ class CompactVision(nn.Module):
     """
 
     luma: Tensor
-    recompute = False
 
     def __init__(self, config: CompactConfig | None = None) -> None:
         super().__init__()
@@ -143,12 +142,6 @@ class CompactVision(nn.Module):
         x = last_of(self._steps(images, prompts, after))
         features: Tensor = self.project(self.norm(x[:, 0]))
         return features
-
-    def layer_tokens(
-        self, images: Tensor, prompts: Prompts = (), *, layers: Sequence[int], after: After = "drop"
-    ) -> dict[int, Tensor]:
-        """The tokens [N, 1 + L, D] that leave each layer asked for, counted from 1; 0 is what enters the first."""
-        return pick(self._steps(images, prompts, after), layers, self.layers)
 
     def _steps(self, images: Tensor, prompts: Prompts, after: After) -> Iterator[Tensor]:
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.cls.requires_grad):

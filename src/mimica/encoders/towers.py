@@ -136,6 +136,22 @@ def recompute(module: nn.Module, on: bool) -> None:
         tower.recompute = on
 
 
+class SteppedVision(nn.Module):
+    """What vision towers share whose `_steps` gives the tokens before the first layer and then after each."""
+
+    layers: int
+    recompute = False
+
+    def layer_tokens(
+        self, images: Tensor, prompts: Prompts = (), *, layers: Sequence[int], after: After = "drop"
+    ) -> dict[int, Tensor]:
+        """The tokens [N, 1 + L, D] that leave each layer asked for, counted from 1; 0 is what enters the first."""
+        return pick(self._steps(images, prompts, after), layers, self.layers)
+
+    def _steps(self, images: Tensor, prompts: Prompts, after: After) -> Iterator[Tensor]:
+        raise NotImplementedError
+
+
 def last_of(steps: Iterable[Tensor]) -> Tensor:
     """The tokens after the last layer."""
     for tokens in steps:  # noqa: B007

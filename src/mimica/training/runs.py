@@ -194,12 +194,6 @@ def _same(recipe: Pretraining | Training, clips: ClipSet) -> dict[str, Any]:
     return {**stated, "data": dict(clips.manifest), "label space": clips.space.facts()}
 
 
-def _settings(recipe: Pretraining | Training, clips: ClipSet, encoder: str = "") -> dict[str, Any]:
-    """What a run may not be resumed with otherwise, beside its loop."""
-    chosen = {key: value for key, value in asdict(recipe).items() if key != "loop"}
-    return {"data": dict(clips.manifest), "recipe": chosen, "encoder": encoder}
-
-
 def _facts(recipe: Pretraining | Training, clips: ClipSet) -> dict[str, Any]:
     return {
         "mimica": __version__,

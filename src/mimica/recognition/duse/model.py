@@ -116,10 +116,7 @@ class Duse(nn.Module):
 
     def class_maps(self) -> Tensor:
         """F~ [N, C, d]: class texts through every head's map."""
-        if self.constants is not None:
-            return torch.as_tensor(self.constants["text_maps"])
-        maps: Tensor = self.aggregator.class_maps(self.class_features())
-        return maps
+        return self._known()[1]
 
     def frame_prompts(self, valid: Tensor) -> Prompts:
         """What enters the vision tower with each valid frame of `valid` [B, T], layer by layer (eqs. 4-6)."""
@@ -129,6 +126,8 @@ class Duse(nn.Module):
             prompts, pe_scale = self.prompts.vision_prompts(), self.prompts.pe_scale
         else:
             return []
+        if self.config.frame_pe == "none":
+            return [prompt[None] for prompt in prompts]
         frame = torch.arange(valid.shape[1], device=valid.device).expand_as(valid)[valid]
         return timed(prompts, pe_scale, frame)
 
@@ -184,12 +183,13 @@ class Duse(nn.Module):
         if self.constants is not None:
             return dict(self.constants.items())
         with torch.no_grad():
-            none = self.class_features().new_zeros(0, self.config.tokens, self.vision.width)
+            texts, maps = self._known()
+            none = texts.new_zeros(0, self.config.tokens, self.vision.width)
             return {
                 "vision_prompts": none if self.prompts is None else self.prompts.vision_prompts(),
                 "pe_scale": none.new_zeros(()) if self.prompts is None else self.prompts.pe_scale,
-                "texts": self.class_features(),
-                "text_maps": self.class_maps(),
+                "texts": texts,
+                "text_maps": maps,
             }
 
     def freeze(self) -> Duse:
@@ -230,9 +230,9 @@ class Duse(nn.Module):
 
     def _known(self) -> tuple[Tensor, Tensor]:
         """F_T and F~; the text tower runs once for both."""
-        if self.constants is not None:
-            return self.class_features(), self.class_maps()
         texts = self.class_features()
+        if self.constants is not None:
+            return texts, torch.as_tensor(self.constants["text_maps"])
         return texts, self.aggregator.class_maps(texts)
 
     def _logits(self, feature: Tensor, texts: Tensor) -> Tensor:
