@@ -32,8 +32,9 @@ from mimica.encoders.towers import DualEncoder
 from mimica.metrics.classification import confusion, uar, war
 from mimica.metrics.paired import paired_difference
 from mimica.recognition.registry import load
+from mimica.training.calibrate import as_clip, logits_of
 from mimica.training.recipes import Training, duse_compact, with_method
-from mimica.training.runs import logits_of, train_recogniser
+from mimica.training.runs import train_recogniser
 
 TRAIN_SEED, TEST_SEED = 0, 1
 VARIANTS: dict[str, dict[str, tuple[str, list[str]]]] = {
@@ -77,7 +78,7 @@ def guesses(how: Training, encoder: DualEncoder, train: ClipSet, test: ClipSet, 
     """What a trained variant takes each test clip [N] for."""
     if not list(out.glob(f"{how.method}-*.json")):
         train_recogniser(how, encoder, train, out=out, resume=True)
-    return np.asarray(logits_of(load(str(out)).network, test).argmax(1))
+    return np.asarray(logits_of(load(str(out)).network, [as_clip(frames) for frames in test.frames]).argmax(1))
 
 
 def seeds_of(name: str, chosen: argparse.Namespace) -> list[int]:

@@ -143,3 +143,24 @@ def test_what_is_erased_is_a_rectangle_of_one_shade_in_the_same_place_in_every_f
         assert 2 <= len(columns) <= 11
         inside = clip[..., rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
         assert torch.allclose(inside, picture.mean(), atol=1e-4)
+
+
+def test_a_cover_is_a_band_of_one_shade_over_one_side_and_mostly_the_lower() -> None:
+    x = faces(200, T=2)
+    y = augmented(x, draws(0, 0, range(200)), replace(NOTHING, cover=1.0))
+    changed = (y - x).abs().amax((1, 2)) > 1e-3
+    rows, columns = changed.all(2), changed.all(1)
+    below, above = rows[:, -1], rows[:, 0]
+    assert below.float().mean() == pytest.approx(0.6, abs=0.12)
+    assert ((below | above) | (columns[:, 0] | columns[:, -1])).float().mean() > 0.9, "shades may be alike by chance"
+    share = changed.float().mean((1, 2))
+    assert share[share > 0].min() > 0.1
+    assert share.max() <= 0.52
+    assert all(
+        len(clip[mask.expand_as(clip)].unique()) == 1 for clip, mask in zip(y, changed[:, None, None], strict=True)
+    )
+
+
+def test_no_cover_is_drawn_where_none_is_asked_for() -> None:
+    x = faces(20)
+    assert torch.allclose(augmented(x, draws(0, 0, range(20)), replace(NOTHING, cover=0.0)), x, atol=1e-5)

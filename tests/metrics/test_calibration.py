@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from mimica.metrics.calibration import ece, fit_temperature, reliability, threshold_for
+from mimica.metrics.calibration import (
+    ece,
+    fit_temperature,
+    fit_temperature_by_quality,
+    reliability,
+    risk_coverage,
+    temperature_at,
+    threshold_for,
+)
 from oracles import figures as oracle
 
 
@@ -62,3 +70,33 @@ def test_the_fitted_temperature_lowers_the_calibration_error_and_moves_no_guess(
 def test_a_share_of_the_samples_lies_above_the_threshold(coverage: float) -> None:
     confidence = np.random.default_rng(0).random(1000)
     assert (confidence >= threshold_for(confidence, coverage)).mean() == pytest.approx(coverage, abs=0.002)
+
+
+@pytest.mark.parametrize(("temperature", "slope"), [(1.0, 0.0), (0.6, 1.0), (2.0, 0.5)])
+def test_the_temperature_and_its_slope_that_samples_were_drawn_at_are_found(temperature: float, slope: float) -> None:
+    random = np.random.default_rng(0)
+    logits, quality = random.normal(size=(20000, 4)) * 2, random.random(20000)
+    shares = softmax(logits / temperature_at(temperature, slope, quality)[:, None], axis=1)
+    truth = (shares.cumsum(1) > random.random((20000, 1))).argmax(1)
+    found = fit_temperature_by_quality(logits, truth, quality)
+    assert found[0] == pytest.approx(temperature, rel=0.08)
+    assert found[1] == pytest.approx(slope, abs=0.15)
+
+
+def test_a_face_of_full_quality_has_the_temperature_itself_and_worse_ones_more() -> None:
+    at = temperature_at(1.5, 0.7, np.array([1.0, 0.5, 0.0]))
+    assert at.tolist() == pytest.approx([1.5, 1.5 * np.exp(0.35), 1.5 * np.exp(0.7)])
+
+
+@pytest.mark.parametrize("points", [1, 7, 20])
+def test_the_risk_at_each_coverage_is_that_of_the_oracle(points: int) -> None:
+    confidence, right = samples(2)
+    found = risk_coverage(confidence, right, points=points)
+    expected = oracle.risk_coverage(confidence.tolist(), right.tolist(), points)
+    assert [(p.coverage, p.risk) for p in found] == [pytest.approx(pair) for pair in expected]
+    assert [p.confidence for p in found] == sorted((p.confidence for p in found), reverse=True)
+
+
+def test_at_full_coverage_the_risk_is_the_share_that_is_wrong() -> None:
+    confidence, right = samples(3)
+    assert risk_coverage(confidence, right)[-1][:2] == pytest.approx((1.0, 1 - right.mean()))

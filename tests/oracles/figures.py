@@ -31,3 +31,13 @@ def ece(confidence: Sequence[float], right: Sequence[bool], bins: int) -> float:
             accuracy = sum(r for _, r in inside) / len(inside)
             total += len(inside) / len(confidence) * abs(mean - accuracy)
     return total
+
+
+def risk_coverage(confidence: Sequence[float], right: Sequence[bool], points: int) -> list[tuple[float, float]]:
+    """For each coverage the share that is wrong among so many of the most confident."""
+    ranked = sorted(zip(confidence, right, strict=True), key=lambda pair: -pair[0])
+    curve = []
+    for point in range(1, points + 1):
+        answered = ranked[: max(1, round(len(ranked) * point / points))]
+        curve.append((len(answered) / len(ranked), sum(not r for _, r in answered) / len(answered)))
+    return curve

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,7 +33,7 @@ class Scripted:
         self.script = script
         self.recogniser = SimpleNamespace(space=EXPRESSIONS)
 
-    def read(self, path: Path) -> Iterator[object]:
+    def read(self, path: Path, clips: Any = None) -> Iterator[object]:
         told = self.script[str(path)]
         if isinstance(told, str):
             raise InputError(told)
@@ -155,3 +156,73 @@ def test_a_table_names_files_relative_to_itself(
     result = evaluate(Reader(load(str(tiny_model)), Settings(faces="none")), items(f"table:{table}"))
     assert result.n == 2
     assert result.unread == {}
+
+
+# How well it knows
+
+
+def test_files_are_parted_by_their_status_and_those_that_are_sure_have_a_figure_of_their_own() -> None:
+    doubted = replace(reading(1), status="unsure")
+    result = evaluated([0, 0, 0, 1], [[reading(0)], [reading(1)], [doubted], "broken"])
+    assert result.statuses == {"ok": 0.5, "unsure": 0.25, "no_face": 0.25, "low_quality": 0.0}
+    assert result.sure == 0.5
+    assert evaluated([0], [[doubted]]).sure is None
+
+
+def test_the_reliability_and_the_risk_by_coverage_are_of_the_files_that_were_read() -> None:
+    result = evaluated([0, 0, 1], [[reading(0, 0.9)], [reading(1, 0.5)], "broken"])
+    assert sum(bar.number for bar in result.reliability) == 2
+    assert result.curve[-1][:2] == (1.0, 0.5)
+    assert result.curve[0].risk == 0.0
+
+
+def test_groups_that_the_data_names_have_figures_of_their_own() -> None:
+    listed = [Item(path=Path(str(i)), label=0, group="abb"[i]) for i in range(3)]
+    reader: Any = Scripted({"0": [reading(0)], "1": [reading(1)], "2": "broken"})
+    groups = [part for part in evaluate(reader, listed).slices if part.by == "group"]
+    assert [(part.value, part.n, part.war) for part in groups] == [("a", 1, 1.0), ("b", 2, 0.0)]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Photos of every brightness, each of one of two classes."""
+    root = tmp_path_factory.mktemp("photos")
+    for i in range(8):
+        (root / EXPRESSIONS.names[i % 2]).mkdir(exist_ok=True)
+        image = np.random.default_rng(i).integers(0, 40 + 30 * i, (48, 48, 3), dtype=np.uint8)
+        photo(root / EXPRESSIONS.names[i % 2] / f"{i}.png", image)
+    return f"folder:{root}"
+
+
+def test_parts_by_quality_and_by_brightness_hold_every_file_that_was_read_once(tiny_model: Path, photos: str) -> None:
+    result = evaluate(Reader(load(str(tiny_model)), Settings(faces="none")), items(photos))
+    for by in ("quality", "brightness"):
+        parts = [part for part in result.slices if part.by == by]
+        assert sum(part.n for part in parts) == result.n == 8
+        assert sum(part.n * part.war for part in parts) == pytest.approx(result.n * result.war.value)
+    assert len([part for part in result.slices if part.by == "brightness"]) > 1
+
+
+def test_degraded_photos_are_darker_blurred_or_covered_when_they_are_read(tiny_model: Path, photos: str) -> None:
+    reader = Reader(load(str(tiny_model)), Settings(faces="none"))
+    before, dark = (evaluate(reader, items(photos), degrade=name) for name in (None, "dark"))
+    for bright, dim in zip(before.files, dark.files, strict=True):
+        assert dim.brightness == pytest.approx(0.4 * bright.brightness, abs=0.01)
+        assert dim.item == bright.item
+
+
+def test_the_label_is_kept_by_as_many_sure_readings_as_say_what_they_said(tiny_model: Path, photos: str) -> None:
+    reader = Reader(load(str(tiny_model)), Settings(faces="none", unsure_below=0.0))
+    before = evaluate(reader, items(photos))
+    assert before.kept(before) == 1.0
+    moved = replace(before, files=tuple(replace(f, guess=99) if i < 2 else f for i, f in enumerate(before.files)))
+    assert before.kept(moved) == 0.75
+    unsure = replace(before, files=tuple(replace(f, status="unsure") for f in before.files))
+    assert unsure.kept(before) is None
+
+
+def test_only_photos_can_be_degraded(tiny_model: Path, faces: Path) -> None:
+    reader = Reader(load(str(tiny_model)), Settings(faces="none", fps=5, window=4, stride=4))
+    result = evaluate(reader, items(f"folder:{faces}"), degrade="blur")
+    assert sorted(Path(path).name for path in result.unread) == ["broken.mp4", *["frames"] * 3, *["video.mp4"] * 3]
+    assert "only photos can be degraded" in " ".join(result.unread.values())

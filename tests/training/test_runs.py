@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from mimica import checkpoint
+from mimica.clips import Clip
 from mimica.data.augment import Augmentation
 from mimica.data.clipset import ClipSet, manifest
 from mimica.encoders.clip import load_clip
@@ -23,16 +24,17 @@ from mimica.recognition import registry
 from mimica.recognition.duse.config import DuseConfig
 from mimica.recognition.duse.model import Duse
 from mimica.training import runs
+from mimica.training.calibrate import as_clip, logits_of
 from mimica.training.captions import captions
 from mimica.training.loop import LoopConfig
 from mimica.training.recipes import Pretraining, Training, with_method
-from mimica.training.runs import caption_features, logits_of, pretrain, train_recogniser
+from mimica.training.runs import caption_features, pretrain, train_recogniser
 from tiny_runs import Killed, kill_at, rows
 
 pytestmark = pytest.mark.usefixtures("minilm")
 MILD = Augmentation(angle=3, scale=0.05, jitter=0.02, flip=0.0, gamma=0.1, blur=0.1, erase=0.1)
 PRETRAINING = Pretraining(
-    encoder=CompactConfig(stem=(4, 4, 8), width=16, layers=2, heads=2, dim=8),
+    encoder=CompactConfig(entry=4, stem=(4, 4, 8), width=16, layers=2, heads=2, dim=8, pooled=True),
     loop=LoopConfig(epochs=3, batch=7, lr=1e-2, ema=0.5), mixup=0.2, augmentation=MILD,
 )  # fmt: skip
 
@@ -58,6 +60,10 @@ def clips(
     names = [f"{i}.png" for i in range(len(labels))]
     stated = manifest("patterns", names, labels, space)
     return ClipSet(frames=frames, labels=labels, names=names, space=space, manifest=stated)
+
+
+def as_clips(held: ClipSet) -> list[Clip]:
+    return [as_clip(frames) for frames in held.frames]
 
 
 def test_captions_are_read_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +132,7 @@ def test_a_recogniser_learns_and_is_found_by_the_folder_it_was_written_to(traine
 def test_what_was_trained_reads_as_it_was_measured(trained: Path) -> None:
     recogniser, held = registry.load(str(trained)), clips(10, seed=1, space=THREE)
     assert isinstance(recogniser.network, Duse)
-    guess = logits_of(recogniser.network, held).argmax(1)
+    guess = logits_of(recogniser.network, as_clips(held)).argmax(1)
     assert (guess == held.labels).mean() == pytest.approx(recogniser.facts["metrics"]["war"], abs=0.06)
 
 
@@ -134,14 +140,15 @@ def test_temperature_and_threshold_are_fitted_on_what_was_held_back_and_say_so(t
     recogniser, held = registry.load(str(trained)), clips(10, seed=1, space=THREE)
     assert recogniser.facts["calibrated_on"] == held.manifest
     assert recogniser.temperature != 1.0
-    shares = recogniser.probabilities([runs._as_clip(frames) for frames in held.frames])
+    shares = recogniser.probabilities([as_clip(frames) for frames in held.frames])
     assert (shares.max(1) >= recogniser.unsure_below).mean() == pytest.approx(0.8, abs=0.06)
     assert 0 <= recogniser.facts["metrics"]["ece"] <= 1
 
 
 def test_without_held_data_nothing_is_calibrated_and_the_card_says_so(tmp_path: Path, tiny_dual: DualEncoder) -> None:
     facts = checkpoint.read_facts(train_recogniser(TRAINING, tiny_dual, clips(), out=tmp_path))
-    assert (facts["temperature"], facts["unsure_below"], facts["calibrated_on"]) == (1.0, 0.0, None)
+    assert (facts["temperature"], facts["temperature_slope"], facts["unsure_below"]) == (1.0, 0.0, 0.0)
+    assert facts["calibrated_on"] is None
     assert facts["metrics"] == {}
 
 
@@ -208,9 +215,9 @@ def test_a_run_goes_on_with_an_encoder_that_has_only_moved(begun: Path, tiny_dua
 
 def test_logits_do_not_depend_on_batches_nor_on_grey_being_stored_once_or_thrice(trained: Path) -> None:
     duse: Any = registry.load(str(trained)).network
-    expected = logits_of(duse, clips(T=3))
-    assert np.allclose(logits_of(duse, clips(T=3), batch=5), expected, atol=1e-4)
-    assert np.allclose(logits_of(duse, clips(T=3, G=3)), expected, atol=1e-5)
+    expected = logits_of(duse, as_clips(clips(T=3)))
+    assert np.allclose(logits_of(duse, as_clips(clips(T=3)), batch=5), expected, atol=1e-4)
+    assert np.allclose(logits_of(duse, as_clips(clips(T=3, G=3))), expected, atol=1e-5)
 
 
 # Every method, on every kind of encoder
@@ -263,7 +270,11 @@ def test_a_run_states_what_it_was_given_and_what_came_of_it(done: Done) -> None:
     assert (facts["config"], facts["recipe"]["method"]) == (done.recipe.model.facts(), done.recipe.method)
     assert LabelSpace.from_facts(facts["labels"]) == EXPRESSIONS
     assert (facts["data"], facts["calibrated_on"]) == (done.clips.manifest, done.held.manifest)
-    assert facts["metrics"].keys() == {"war", "uar", "ece"}
+    assert (
+        facts["metrics"].keys()
+        == facts["metrics"]["degraded"].keys() | {"degraded"}
+        == {"war", "uar", "ece", "degraded"}
+    )
     assert (facts["frames"], facts["window"]) == (4, 3)
 
 
@@ -275,7 +286,7 @@ def test_a_run_writes_no_weight_of_a_tower(done: Done) -> None:
 
 def test_what_was_trained_reads_frozen_as_it_did_but_for_half_precision(done: Done) -> None:
     back: Any = registry.load(str(done.path))
-    expected, found = logits_of(done.network, done.held), logits_of(back.network, done.held)
+    expected, found = logits_of(done.network, as_clips(done.held)), logits_of(back.network, as_clips(done.held))
     assert np.abs(found - expected).max() < 2e-3 * np.abs(expected).max()
 
 

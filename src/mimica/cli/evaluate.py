@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +15,9 @@ from mimica.reading.settings import Settings
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from mimica.data.clipset import Item
     from mimica.reading.evaluate import Evaluation
+    from mimica.reading.reader import Reader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,31 +29,57 @@ class Evaluate:
     model: str = "duse-compact"
     """A recogniser by name (mimica models list) or the path that training wrote."""
     settings: Settings = field(default_factory=Settings)
+    degrade: tuple[str, ...] = ()
+    """Measure again after what photos suffer: blur, dark, covered, jitter, turned, soft, small. With --faces none."""
+    seed: int = 0
+    """What the degradations that are drawn at random depend on."""
     json: Path | None = None
     """Write the figures to this file; fractions, not percent."""
 
     def run(self) -> int:
         """Print the figures; 1 if some files could not be read."""
         from rich.console import Console
-        from rich.progress import Progress
 
         from mimica.data.clipset import items
-        from mimica.reading.evaluate import evaluate
+        from mimica.data.degrade import DEGRADATIONS
+        from mimica.errors import UsageError, unknown
         from mimica.reading.reader import Reader
         from mimica.recognition.registry import load
 
+        for name in self.degrade:
+            if name not in DEGRADATIONS:
+                raise unknown("degradation", name, DEGRADATIONS)
+        if self.degrade and self.settings.faces != "none":
+            raise UsageError("degradations are of pictures that are a face already; add --faces none")
         recogniser = load(self.model, device=self.settings.device)
         found = items(self.data, space=recogniser.space)
         reader = Reader(recogniser, self.settings)
         console = Console()
-        with Progress(console=console, disable=not console.is_terminal) as bar:
-            task = bar.add_task("reading", total=len(found))
-            result = evaluate(reader, found, progress=lambda done: bar.update(task, completed=done))
+        result = self._evaluated(reader, found, None, console)
         _print(result, console)
+        after = {name: self._evaluated(reader, found, name, console) for name in self.degrade}
+        if after:
+            _print_after(result, after, console)
         if self.json:
             facts = {**result.facts(), "data": self.data, "model": self.model, "settings": asdict(self.settings)}
+            facts["degraded"] = {
+                name: {**worse.facts(), "meaning": DEGRADATIONS[name].meaning, "kept": worse.kept(result)}
+                for name, worse in after.items()
+            }
             _write(self.json, facts)
         return int(bool(result.unread))
+
+    def _evaluated(self, reader: Reader, found: Sequence[Item], degrade: str | None, console: Console) -> Evaluation:
+        from rich.progress import Progress
+
+        from mimica.reading.evaluate import evaluate
+
+        with Progress(console=console, disable=not console.is_terminal) as bar:
+            task = bar.add_task(degrade or "reading", total=len(found))
+            return evaluate(
+                reader, found, degrade=degrade, seed=self.seed,
+                progress=lambda done: bar.update(task, completed=done),
+            )  # fmt: skip
 
 
 def _write(path: Path, facts: dict[str, object]) -> None:
@@ -80,5 +109,43 @@ def _print(result: Evaluation, console: Console) -> None:
         recall = result.per_class[label]
         table.add_row(label, *map(str, row), "" if recall is None else f"{recall:.3f}")
     console.print(table)
+    sure = "none of them" if result.sure is None else f"right in {result.sure:.3f} of them"
+    shares = ", ".join(f"{name} {share:.1%}" for name, share in result.statuses.items() if share)
+    console.print(f"{shares}; where it is ok, {sure}", highlight=False)
+    _print_slices(result, console)
     for path, why in list(result.unread.items())[:10]:
         console.print(f"not read: {path}: {why}", soft_wrap=True, markup=False)
+
+
+def _print_slices(result: Evaluation, console: Console) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("files by", "", "n", "WAR", "UAR"):
+        table.add_column(column, justify="right" if column in ("n", "WAR", "UAR") else "left")
+    for part in result.slices:
+        table.add_row(part.by, part.value, str(part.n), f"{part.war:.3f}", f"{part.uar:.3f}")
+    console.print(table)
+
+
+def _print_after(before: Evaluation, after: Mapping[str, Evaluation], console: Console) -> None:
+    from rich.table import Table
+
+    from mimica.data.degrade import DEGRADATIONS
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("after")
+    for column in ("WAR", "UAR", "ECE", "not sure", "label kept"):
+        table.add_column(column, justify="right")
+    table.add_column("that is")
+    for name, worse in after.items():
+        kept = worse.kept(before)
+        table.add_row(
+            name, f"{worse.war.value:.3f}", f"{worse.uar.value:.3f}",
+            "–" if worse.ece is None else f"{worse.ece:.3f}", f"{1 - worse.statuses['ok']:.1%}",
+            "–" if kept is None else f"{kept:.1%}", DEGRADATIONS[name].meaning,
+        )  # fmt: skip
+    console.print(table)
+    console.print(
+        "label kept: the share of readings with status ok that say what the undegraded file does", style="dim"
+    )

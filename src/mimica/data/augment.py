@@ -24,7 +24,8 @@ class Augmentation:
     """How far each change may go: angles in degrees, the rest as fractions; chances from 0 to 1.
 
     `jitter` scales and shifts the box as a detector's would; `motion` is how far a still face
-    wanders over a clip, as a fraction of the same changes.
+    wanders over a clip, as a fraction of the same changes. `erase` is the chance of a rectangle of one
+    shade, `cover` that of a band over one side of the face, mostly the lower one, as by a hand or a mask.
     """
 
     angle: float = 12.0
@@ -34,6 +35,7 @@ class Augmentation:
     gamma: float = 0.5
     blur: float = 0.2
     erase: float = 0.25
+    cover: float = 0.0
     motion: float = 0.35
 
 
@@ -67,7 +69,8 @@ def augmented(frames: Tensor, u: np.ndarray, how: Augmentation) -> Tensor:
     x = x.view(frames.shape)
     x = x.clamp(0, 1) ** torch.exp(s[:, 5] * how.gamma).view(B, 1, 1, 1, 1)
     x = _blurred(x, d[:, 6] < how.blur, 0.5 + d[:, 7])
-    return _erased(x, d[:, 8:13], how.erase)
+    x = _erased(x, d[:, 8:13], how.erase)
+    return _covered(x, d[:, 16:20], how.cover)
 
 
 def _path(s: Tensor, T: int) -> Tensor:
@@ -109,3 +112,16 @@ def _erased(x: Tensor, d: Tensor, chance: float) -> Tensor:
     inside = inside_y[:, :, None] & inside_x[:, None, :] & (d[:, 0] < chance)[:, None, None]
     shade = x.mean(dim=(1, 2, 3, 4), keepdim=True)
     return torch.where(inside[:, None, None], shade, x)
+
+
+def _covered(x: Tensor, d: Tensor, chance: float) -> Tensor:
+    """A band of a seventh to a half of the side under one shade, for a share of the clips: below for 3 of 5."""
+    S = x.shape[-1]
+    place = (torch.arange(S, device=x.device) + 0.5) / S
+    wide = (0.15 + 0.35 * d[:, 1])[:, None]
+    near, far = place < wide, place > 1 - wide
+    row, column = torch.ones_like(near)[:, :, None], torch.ones_like(near)[:, None, :]
+    bands = torch.stack([far[:, :, None] & column, near[:, :, None] & column, row & near[:, None], row & far[:, None]])
+    which = (torch.clamp(d[:, 2] - 0.6, min=0) / 0.4 * 3).ceil().long().clamp(max=3)
+    inside = bands[which, torch.arange(len(x), device=x.device)] & (d[:, 0] < chance)[:, None, None]
+    return torch.where(inside[:, None, None], d[:, 3].view(-1, 1, 1, 1, 1).to(x.dtype), x)

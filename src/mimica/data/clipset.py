@@ -31,11 +31,15 @@ ABOUT_FILE = "about.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One labelled file: where it lies, which class it shows, which part of the data it belongs to."""
+    """One labelled file: where it lies, which class it shows, which part of the data it belongs to.
+
+    `group` is whatever the data parts people or recordings by, where it says.
+    """
 
     path: Path
     label: int
     part: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

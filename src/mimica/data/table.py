@@ -1,6 +1,6 @@
 """A table of clips: CSV or Parquet with the columns `path` and `label`, and `part` if there are parts.
 
-Other columns are passed over. Classes other than the seven expressions are stated in a file beside
+A column `group`, of whatever people or recordings are parted by, is for figures of each group. Other columns are passed over. Classes other than the seven expressions are stated in a file beside
 the table (`clipset.SPACE_FILE`).
 """
 
@@ -14,7 +14,7 @@ from mimica.data.clipset import SPACE_FILE, Item
 from mimica.errors import InputError, UsageError
 from mimica.labels import LabelSpace
 
-_READ = ("path", "label", "part")
+_READ = ("path", "label", "part", "group")
 
 
 def table_items(path: Path, space: LabelSpace) -> list[Item]:
@@ -41,7 +41,7 @@ def _item(table: Path, number: int, row: dict[str, str], needed: Sequence[str], 
     if not file.exists():
         raise InputError(f"{table}, row {number}: there is no {file}")
     try:
-        return Item(path=file, label=space.index(row["label"]), part=row["part"])
+        return Item(path=file, label=space.index(row["label"]), part=row["part"], group=row["group"])
     except UsageError as error:
         stated = (table.parent / SPACE_FILE).exists()
         hint = "" if stated else f". Classes of your own are stated in {SPACE_FILE} beside the table"

@@ -24,19 +24,29 @@ _LUMA = (0.299, 0.587, 0.114)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompactConfig:
-    """The shape of a compact encoder: sides in pixels, channels of the stem's three stages, the transformer."""
+    """The shape of a compact encoder: its side in pixels, its stem, its transformer, its joint dimension.
+
+    `entry` is the channels of the first convolution and `entry_stride` its stride, 1 or 2; `stem` the
+    channels of the three stages that follow, `blocks` how many residual blocks each has. A layer's
+    hidden width is `mlp` times `width`. `pooled` begins the class token as the mean of the patches.
+    """
 
     size: int = 48
+    entry: int = 64
+    entry_stride: int = 2
     stem: tuple[int, int, int] = (64, 128, 192)
+    blocks: tuple[int, int, int] = (1, 1, 1)
     width: int = 192
     layers: int = 4
     heads: int = 3
+    mlp: int = 4
+    pooled: bool = False
     dim: int = 256
 
     @classmethod
     def from_facts(cls, facts: dict[str, Any]) -> CompactConfig:
         """The config that a checkpoint's JSON states."""
-        return cls(**{**facts, "stem": tuple(facts["stem"])})
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in facts.items()})
 
     def facts(self) -> dict[str, Any]:
         """The config as a checkpoint's JSON states it."""
@@ -44,16 +54,19 @@ class CompactConfig:
 
 
 class _Residual(nn.Module):
-    """Two 3x3 convolutions around an identity; the first halves the side where `stride` is 2."""
+    """Two 3x3 convolutions beside a short way; the first halves the side where `stride` is 2.
 
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+    The short way is a 1x1 convolution, or the input itself where `inputs` is None.
+    """
+
+    def __init__(self, inputs: int | None, outputs: int, stride: int = 1) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.conv1 = nn.Conv2d(inputs or outputs, outputs, 3, stride, 1, bias=False)
         self.norm1 = nn.BatchNorm2d(outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
         self.norm2 = nn.BatchNorm2d(outputs)
-        self.skip = nn.Conv2d(inputs, outputs, 1, bias=False)
-        self.skip_norm = nn.BatchNorm2d(outputs)
+        self.skip = nn.Conv2d(inputs, outputs, 1, bias=False) if inputs else nn.Identity()
+        self.skip_norm = nn.BatchNorm2d(outputs) if inputs else nn.Identity()
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
@@ -66,14 +79,14 @@ class _Residual(nn.Module):
 class _Layer(nn.Module):
     """A pre-norm transformer layer with full attention."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, mlp: int) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(width)
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
         self.norm2 = nn.LayerNorm(width)
-        self.up = nn.Linear(width, 4 * width)
-        self.down = nn.Linear(4 * width, width)
+        self.up = nn.Linear(width, mlp * width)
+        self.down = nn.Linear(mlp * width, width)
         self.heads = heads
 
     def forward(self, x: Tensor) -> Tensor:
@@ -107,16 +120,11 @@ class CompactVision(SteppedVision):
         super().__init__()
         self.config = config = config or CompactConfig()
         self.size, self.width, self.layers, self.dim = config.size, config.width, config.layers, config.dim
-        c1, c2, c3 = config.stem
-        self.stem = nn.Sequential(
-            nn.Conv2d(1, c1, 3, 2, 1, bias=False), nn.BatchNorm2d(c1), nn.ReLU(),
-            _Residual(c1, c1, 1), _Residual(c1, c2, 2), _Residual(c2, c3, 2),
-            nn.Conv2d(c3, config.width, 1),
-        )  # fmt: skip
+        self.stem = _stem(config)
         side = -(-config.size // 8)
         self.cls = nn.Parameter(torch.zeros(1, 1, config.width))
         self.position = nn.Parameter(torch.randn(1, 1 + side * side, config.width) * 0.02)
-        self.blocks = nn.ModuleList(_Layer(config.width, config.heads) for _ in range(config.layers))
+        self.blocks = nn.ModuleList(_Layer(config.width, config.heads, config.mlp) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
         self.project = nn.Linear(config.width, config.dim, bias=False)
         self.register_buffer("luma", torch.tensor(_LUMA).view(3, 1, 1), persistent=False)
@@ -131,7 +139,8 @@ class CompactVision(SteppedVision):
         """What enters the first layer: [N, 1 + L, D], the class token first. No prompt reaches this far down."""
         x = self.stem(images[:, :1].contiguous(memory_format=torch.channels_last))
         x = x.flatten(2).transpose(1, 2)
-        return torch.cat([self.cls.expand(len(x), -1, -1), x], dim=1) + self.position
+        cls = self.cls + x.mean(1, keepdim=True) if self.config.pooled else self.cls.expand(len(x), -1, -1)
+        return torch.cat([cls, x], dim=1) + self.position
 
     def forward(self, images: Tensor, prompts: Prompts = (), *, after: After = "drop") -> Tensor:
         """Features [N, d] of normalised images [N, 3, S, S].
@@ -151,6 +160,32 @@ class CompactVision(SteppedVision):
             self.blocks, x, prompts, at=x.shape[1], after=after, recompute=self.recompute,
             run=lambda layer, y, _: layer(y),
         )  # fmt: skip
+
+
+def _stem(config: CompactConfig) -> nn.Sequential:
+    """Convolutions that bring a picture to an eighth of its side and to the transformer's width."""
+    parts: list[nn.Module] = [nn.Conv2d(1, config.entry, 3, config.entry_stride, 1, bias=False)]
+    parts += [nn.BatchNorm2d(config.entry), nn.ReLU()]
+    strides = (2 // config.entry_stride, 2, 2)
+    for inputs, outputs, stride, blocks in zip(
+        (config.entry, *config.stem), config.stem, strides, config.blocks, strict=False
+    ):
+        parts += [_Residual(inputs, outputs, stride), *(_Residual(None, outputs) for _ in range(blocks - 1))]
+    return nn.Sequential(*parts, nn.Conv2d(config.stem[-1], config.width, 1))
+
+
+def begin(vision: CompactVision) -> None:
+    """Have every branch beside a short way put out nothing, so that training begins with the shallowest network.
+
+    After Goyal et al., "Accurate, Large Minibatch SGD" (arXiv 1706.02677), 5.1, for the layers as for the blocks.
+    """
+    for module in vision.modules():
+        if isinstance(module, _Residual):
+            nn.init.zeros_(module.norm2.weight)
+        elif isinstance(module, _Layer):
+            for last in (module.out, module.down):
+                nn.init.zeros_(last.weight)
+                nn.init.zeros_(last.bias)
 
 
 def channels_last(vision: CompactVision) -> CompactVision:

@@ -75,7 +75,6 @@ def explain(recogniser: Recogniser, clip: Clip) -> Explanation:
     network = _explaining(recogniser)
     with torch.inference_mode():
         found = network.explained(recogniser.batch([clip]))
-        shares = (found.logits[0].float() / recogniser.temperature).softmax(-1)
     alone = recogniser.facts.get("config", {}).get("texts", "first") == "first"
     return Explanation(
         model=recogniser.name,
@@ -87,7 +86,7 @@ def explain(recogniser: Recogniser, clip: Clip) -> Explanation:
         times=clip.times,
         frames=_array(found.frames[0]),
         classes=None if found.classes is None else _array(found.classes[0]),
-        probabilities=_array(shares),
+        probabilities=recogniser.calibrated(found.logits, [clip])[0],
         labels=recogniser.space.names,
         texts=tuple(described[:1] if alone else described for described in recogniser.space.descriptions),
     )

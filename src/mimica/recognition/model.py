@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from mimica.clips import Clip, ClipBatch
 from mimica.encoders.towers import VisionTower, pixels
 from mimica.labels import LabelSpace
+from mimica.metrics.calibration import temperature_at
 
 _CARD = (
     "architecture",
@@ -85,9 +86,10 @@ class Recogniser:
     """A network with what it takes to trust its output.
 
     `frames` is how many frames a clip has at most, `window` how many it has unless asked otherwise
-    (None: as many); `temperature` is what logits are divided by, and
-    `unsure_below` the confidence below which a reading is called unsure; both were fitted on data
-    that was neither trained nor tested on. `facts` is the model's card as data.
+    (None: as many). `temperature` is what the logits of faces of quality 1 are divided by, its logarithm
+    larger by `temperature_slope` times what others lack of it; `unsure_below` is the confidence below
+    which a reading is called unsure. All three were fitted on data that was neither trained nor tested
+    on. `facts` is the model's card as data.
     """
 
     name: str
@@ -96,6 +98,7 @@ class Recogniser:
     frames: int
     window: int | None = None
     temperature: float = 1.0
+    temperature_slope: float = 0.0
     unsure_below: float = 0.0
     facts: Mapping[str, Any] = field(default_factory=dict)
     device: str = "cpu"
@@ -114,6 +117,7 @@ class Recogniser:
             "classes": ", ".join(self.space.names),
             **told,
             "temperature": round(self.temperature, 3),
+            "temperature slope": round(self.temperature_slope, 3),
             "unsure below": round(self.unsure_below, 3),
         }
 
@@ -131,5 +135,11 @@ class Recogniser:
     def probabilities(self, clips: Sequence[Clip]) -> np.ndarray:
         """Calibrated probabilities [B, C] of clips, in the order of the label space."""
         with torch.inference_mode():
-            logits = self.network(self.batch(clips)).float() / self.temperature
-            return logits.softmax(-1).cpu().numpy().astype(np.float64)
+            logits = self.network(self.batch(clips))
+        return self.calibrated(logits, clips)
+
+    def calibrated(self, logits: Tensor, clips: Sequence[Clip]) -> np.ndarray:
+        """Probabilities [B, C] from the logits [B, C] of clips, by temperature and the clips' quality."""
+        quality = np.array([np.median(clip.quality) for clip in clips])
+        over = torch.from_numpy(temperature_at(self.temperature, self.temperature_slope, quality))
+        return (logits.double().cpu() / over[:, None]).softmax(-1).numpy()

@@ -63,6 +63,7 @@ def load_recogniser(path: Path, *, device: str = "cpu") -> Recogniser:
         frames=facts["frames"],
         window=facts.get("window"),
         temperature=facts["temperature"],
+        temperature_slope=facts.get("temperature_slope", 0.0),
         unsure_below=facts["unsure_below"],
         facts=facts,
         device=device,

@@ -52,8 +52,10 @@ class Training:
 def compact() -> Pretraining:
     """The compact encoder on 48-pixel faces."""
     return Pretraining(
-        encoder=CompactConfig(),
-        loop=LoopConfig(epochs=30, batch=128, lr=1e-3, weight_decay=0.05, ema=0.998, precision="bf16"),
+        encoder=CompactConfig(entry=32, entry_stride=1, blocks=(1, 2, 1), mlp=2, pooled=True),
+        loop=LoopConfig(epochs=30, batch=64, lr=1e-3, weight_decay=0.05, ema=0.999, precision="bf16"),
+        mixup=0.2,
+        augmentation=Augmentation(jitter=0.1, erase=0.2, cover=0.1),
     )
 
 

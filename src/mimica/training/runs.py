@@ -17,20 +17,19 @@ import torch
 from torch import Tensor, nn
 
 from mimica import __version__, checkpoint
-from mimica.clips import Clip, ClipBatch
+from mimica.clips import ClipBatch
 from mimica.data.clipset import ClipSet
-from mimica.encoders.compact import CompactVision, channels_last
+from mimica.encoders.compact import CompactVision, begin, channels_last
 from mimica.encoders.sentence import SentenceTower
 from mimica.encoders.store import save_encoder
 from mimica.encoders.towers import DualEncoder, VisionTower, pixels
-from mimica.metrics.calibration import ece, fit_temperature, threshold_for
 from mimica.metrics.classification import confusion, uar, war
 from mimica.recognition.baselines.probe import Probe
 from mimica.recognition.duse.model import Duse
-from mimica.recognition.model import Recogniser, Trainable
 from mimica.recognition.registry import build
 from mimica.recognition.store import save_recogniser
 from mimica.training.batches import Batches
+from mimica.training.calibrate import as_clip, calibration, logits_of
 from mimica.training.captions import captions
 from mimica.training.loop import Batch, Report, train
 from mimica.training.pretrain import FaceLanguage
@@ -55,6 +54,7 @@ def pretrain(
     learner = FaceLanguage(
         CompactVision(recipe.encoder), features, classes, smoothing=recipe.smoothing, mixup=recipe.mixup
     )
+    begin(learner.vision)
     channels_last(learner.vision)
     data = Batches(
         clips, batch=recipe.loop.batch, balance=recipe.balance, seed=recipe.loop.seed, augmentation=recipe.augmentation
@@ -122,7 +122,7 @@ def train_recogniser(
     )  # fmt: skip
 
     def validate(module: nn.Module) -> Mapping[str, float]:
-        return {} if held is None else _figures(logits_of(network, held), held)
+        return {} if held is None else _figures(logits_of(network, [as_clip(frames) for frames in held.frames]), held)
 
     if any(weight.requires_grad for weight in network.parameters()):
         same = _same(recipe, clips) | {"encoder": encoder.identity}
@@ -131,29 +131,11 @@ def train_recogniser(
     stated = _facts(recipe, clips) | {
         "frames": recipe.longest,
         "window": recipe.frames,
-        **_calibration(network.eval(), held),
+        **calibration(network.eval(), held),
     }
     path = out / f"{recipe.method}-{Path(encoder.name).stem}.safetensors"
     save_recogniser(path, network, encoder=encoder, facts=stated)
     return path
-
-
-def logits_of(network: Trainable, clips: ClipSet, *, batch: int = 64) -> np.ndarray:
-    """Logits [N, C] of clips as a reader would give them: unaugmented, before calibration."""
-    device = str(next(network.parameters()).device)
-    reader = Recogniser(name="", network=network, space=clips.space, frames=0, device=device)
-    found = []
-    with torch.inference_mode():
-        for first in range(0, len(clips), batch):
-            part = [_as_clip(frames) for frames in clips.frames[first : first + batch]]
-            found.append(network(reader.batch(part)).float().cpu().numpy())
-    return np.concatenate(found)
-
-
-def _as_clip(frames: np.ndarray) -> Clip:
-    T = len(frames)
-    faces = frames if frames.shape[-1] == 3 else frames.repeat(3, axis=-1)
-    return Clip(person=0, start=0.0, end=0.0, faces=faces, times=np.arange(T, dtype=float), quality=np.ones(T))
 
 
 def _zero_shot(learner: FaceLanguage, clips: ClipSet) -> np.ndarray:
@@ -170,21 +152,6 @@ def _zero_shot(learner: FaceLanguage, clips: ClipSet) -> np.ndarray:
 def _figures(logits: np.ndarray, clips: ClipSet) -> dict[str, float]:
     table = confusion(clips.labels, logits.argmax(1), len(clips.space))
     return {"war": war(table), "uar": uar(table)}
-
-
-def _calibration(network: Trainable, held: ClipSet | None) -> dict[str, Any]:
-    if held is None:
-        return {"temperature": 1.0, "unsure_below": 0.0, "calibrated_on": None, "metrics": {}}
-    logits = logits_of(network, held)
-    temperature = fit_temperature(logits, held.labels)
-    shares = torch.from_numpy(logits / temperature).softmax(-1).numpy()
-    confidence, right = shares.max(1), shares.argmax(1) == held.labels
-    return {
-        "temperature": temperature,
-        "unsure_below": threshold_for(confidence, 0.8),
-        "calibrated_on": dict(held.manifest),
-        "metrics": {**_figures(logits, held), "ece": ece(confidence, right)},
-    }
 
 
 def _same(recipe: Pretraining | Training, clips: ClipSet) -> dict[str, Any]:
