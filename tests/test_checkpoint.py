@@ -223,3 +223,13 @@ def test_a_file_that_packing_did_not_write_is_refused(tmp_path: Path, metadata: 
     save_file({"weight": torch.ones(1)}, tmp_path / "a.safetensors", metadata)
     with pytest.raises(CheckpointError, match=r"a\.safetensors is not a file of format 1 that holds its own facts"):
         checkpoint.unpack(tmp_path / "a.safetensors")
+
+
+def test_facts_are_changed_and_the_tensors_stay(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path / "x.safetensors", {"a": torch.ones(2)}, {"kind": "thing", "figure": 1})
+    before = (tmp_path / "x.safetensors").read_bytes()
+    checkpoint.restate(tmp_path / "x.safetensors", figure=2, more=[1])
+    tensors, facts = checkpoint.load(tmp_path / "x.safetensors")
+    assert (facts["kind"], facts["figure"], facts["more"]) == ("thing", 2, [1])
+    assert torch.equal(tensors["a"], torch.ones(2))
+    assert (tmp_path / "x.safetensors").read_bytes() == before

@@ -78,6 +78,12 @@ def read_facts(path: Path) -> dict[str, Any]:
     return facts
 
 
+def restate(path: Path, **facts: Any) -> None:
+    """Change some of the facts of a checkpoint and nothing of its tensors."""
+    told = {**read_facts(path), **facts}
+    put(path.with_suffix(".json"), (json.dumps(told, indent=2, default=str) + "\n").encode())
+
+
 def pack(path: Path, tensors: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> None:
     """Write tensors and the facts about them to one file, which is the old one or the new one at any moment."""
     from safetensors.torch import save as to_bytes

@@ -64,3 +64,21 @@ def test_the_groups_of_a_table_have_figures_of_their_own(mimica: Run, faces: Pat
     groups = [part for part in json.loads(Path("figures.json").read_text())["slices"] if part["by"] == "group"]
     assert {part["value"]: part["n"] for part in groups} == {"young": 1, "old": 2}
     assert "young" in out
+
+
+def test_figures_that_are_kept_stand_in_the_models_facts_and_on_its_pages(
+    mimica: Run, faces: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / tiny_model.name
+    for ending in (".safetensors", ".json"):
+        model.with_suffix(ending).write_bytes(tiny_model.with_suffix(ending).read_bytes())
+    told = ("--model", model, "--faces", "none")
+    assert mimica("evaluate", f"folder:{faces}", *told, "--degrade", "blur", "--keep")[0] == DONE
+    kept = json.loads(model.with_suffix(".json").read_text())["held_out"]
+    assert (kept["data"], kept["n"]) == ("faces", 4)
+    assert kept["degraded"].keys() == {"blur"}
+    assert kept["risk_coverage"][-1]["coverage"] == 1.0
+    assert mimica("predict", faces / "fear" / "0.png", *told, "--out", "read", "--format", "html")[0] == DONE
+    page = Path("read/0.html").read_text()
+    assert "How far to trust the model" in page
+    assert '"figure-coverage"' in page

@@ -35,16 +35,20 @@ class Evaluate:
     """What the degradations that are drawn at random depend on."""
     json: Path | None = None
     """Write the figures to this file; fractions, not percent."""
+    keep: bool = False
+    """Keep the figures in the model's own .json as what it reaches on data held out; its pages then show them."""
 
     def run(self) -> int:
         """Print the figures; 1 if some files could not be read."""
         from rich.console import Console
 
+        from mimica.checkpoint import restate
         from mimica.data.clipset import items
         from mimica.data.degrade import DEGRADATIONS
         from mimica.errors import UsageError, unknown
+        from mimica.reading.evaluate import held_out
         from mimica.reading.reader import Reader
-        from mimica.recognition.registry import load
+        from mimica.recognition.registry import load, locate
 
         for name in self.degrade:
             if name not in DEGRADATIONS:
@@ -67,6 +71,8 @@ class Evaluate:
                 for name, worse in after.items()
             }
             _write(self.json, facts)
+        if self.keep:
+            restate(locate(self.model), held_out=held_out(result, after, data=Path(self.data.partition(":")[2]).name))
         return int(bool(result.unread))
 
     def _evaluated(self, reader: Reader, found: Sequence[Item], degrade: str | None, console: Console) -> Evaluation:

@@ -9,7 +9,9 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -106,10 +108,35 @@ class Evaluation:
         }
 
     def kept(self, undegraded: Evaluation) -> float | None:
-        """The share of readings with status ok that say what they said of the same files undegraded; None without any."""
+        """The share of readings with status ok that say what the same files said undegraded; None without any."""
         before = [read.guess for read in undegraded.files]
         same = [read.guess == said for read, said in zip(self.files, before, strict=True) if read.status == "ok"]
         return float(np.mean(same)) if same else None
+
+
+def held_out(result: Evaluation, after: Mapping[str, Evaluation], *, data: str) -> dict[str, object]:
+    """What a model's facts keep of an evaluation on data that it has not learned from, and `after` degradations."""
+    facts = result.facts()
+    kept = ("n", "war", "war_interval", "uar", "uar_interval", "ece", "per_class", "statuses", "war_of_ok")
+    worse = {
+        name: {
+            "war": found.war.value, "uar": found.uar.value, "ece": found.ece,
+            "not_sure": 1 - found.statuses["ok"], "kept": found.kept(result),
+        }
+        for name, found in after.items()
+    }  # fmt: skip
+    curves = {key: facts[key] for key in ("slices", "reliability", "risk_coverage")}
+    told: dict[str, object] = rounded({"data": data, **{key: facts[key] for key in kept}, "degraded": worse, **curves})
+    return told
+
+
+def rounded(value: Any) -> Any:
+    """The same facts with numbers to four decimals."""
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, Mapping):
+        return {key: rounded(inner) for key, inner in value.items()}
+    return [rounded(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 def evaluate(
@@ -212,7 +239,7 @@ def _slices(files: Sequence[Read], C: int) -> list[Slice]:
     read = [file for file in files if file.guess is not None]
     parted: dict[tuple[str, str], list[Read]] = defaultdict(list)
     for by, edges in (("quality", QUALITIES), ("brightness", BRIGHTNESSES)):
-        for low, high in zip(edges, edges[1:], strict=False):
+        for low, high in pairwise(edges):
             inside = [f for f in read if low <= getattr(f, by) < high or (high == edges[-1] and getattr(f, by) == high)]
             parted[by, f"{low:g} to {high:g}"] += inside
     for file in files:

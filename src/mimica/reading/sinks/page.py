@@ -21,6 +21,7 @@ from mimica.reading.events import Closed, Opened
 from mimica.reading.sinks.palette import STATUS, class_colours, person_colour
 from mimica.reading.sinks.series import Summary
 from mimica.reading.sinks.thumbnails import SIDE, Thumbnail
+from mimica.reading.sinks.trust import trust_figures, trust_section, without_curves
 
 _DOT = '<span class="dot">·</span>'
 _MEANS = {
@@ -68,6 +69,8 @@ def render(contents: Contents) -> str:
     template = Template(resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
     title = f"Apparent expression in {PurePath(contents.opened.source).name or contents.opened.source}"
     figures = {f"figure-{p.person}": p.figure for p in contents.persons}
+    if contents.persons:
+        figures |= trust_figures(contents.opened.model)
     return template.substitute(
         title=escape(title),
         short=escape(SHORT),
@@ -78,7 +81,8 @@ def render(contents: Contents) -> str:
         legend=_legend(contents),
         persons="".join(_section(person, contents) for person in contents.persons),
         left_out=_left_out(contents),
-        model=_definitions(contents.opened.model) or "<p>The model says nothing of itself.</p>",
+        trust=trust_section(contents.opened.model) if contents.persons else "",
+        model=_definitions(without_curves(contents.opened.model)) or "<p>The model says nothing of itself.</p>",
         settings=_definitions({"source": contents.opened.source, **contents.opened.settings, **_frames(contents)}),
         notice=escape(NOTICE),
         figures=json.dumps(figures, separators=(",", ":")).replace("<", "\\u003c"),

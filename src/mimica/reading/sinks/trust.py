@@ -1,0 +1,89 @@
+"""How far to trust the model, on its page: its reliability diagram and its risk-coverage curve.
+
+Both are of data that the model has not learned from, as `mimica evaluate --keep` left them in its facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+CURVES = ("reliability", "risk_coverage")
+"""What of a model's figures is drawn instead of written."""
+
+_RIGHT, _EVEN = "#2f6f9f", "#8a939e"
+
+
+def trust_figures(model: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Plotly figures by the id of their place; none for a model without such data."""
+    measured = model.get("held_out")
+    if not isinstance(measured, Mapping) or not all(measured.get(curve) for curve in CURVES):
+        return {}
+    return {
+        "figure-reliability": _reliability(measured["reliability"]),
+        "figure-coverage": _coverage(measured["risk_coverage"], model.get("unsure below")),
+    }
+
+
+def trust_section(model: Mapping[str, Any]) -> str:
+    """The section of the page that holds the figures, or nothing."""
+    if not trust_figures(model):
+        return ""
+    measured = model["held_out"]
+    return (
+        '<section class="card" aria-labelledby="h-trust"><h2 id="h-trust">How far to trust the model</h2>'
+        '<div class="columns">'
+        '<div class="figure" id="figure-reliability" role="img" aria-label="Reliability diagram: the share of '
+        'readings that was right, by their confidence."></div>'
+        '<div class="figure" id="figure-coverage" role="img" aria-label="Risk-coverage curve: the share of readings '
+        'that was wrong, by how many of the most confident are kept."></div></div>'
+        f'<p class="hint">Measured on {escape(str(measured.get("data", "other data")))}: {measured["n"]} faces that '
+        "the model had not learned from. Left: where the bars reach the line, confidence is what it says. Right: "
+        "what is wrong among the readings that are kept; the dot is where <i>unsure</i> begins. "
+        "On other faces it may be worse."
+        "</p></section>"
+    )
+
+
+def without_curves(model: Mapping[str, Any]) -> dict[str, Any]:
+    """What is left to be written of a model."""
+    measured = model.get("held_out")
+    if not isinstance(measured, Mapping):
+        return dict(model)
+    return {**model, "held_out": {key: value for key, value in measured.items() if key not in (*CURVES, "slices")}}
+
+
+def _reliability(bars: list[Mapping[str, float]]) -> dict[str, Any]:
+    told = [f"{bar['number']} faces" for bar in bars]
+    data = [
+        {"type": "scatter", "x": [0, 1], "y": [0, 1], "mode": "lines", "line": {"color": _EVEN, "dash": "dot"},
+         "hoverinfo": "skip"},
+        {"type": "bar", "x": [bar["confidence"] for bar in bars], "y": [bar["accuracy"] for bar in bars],
+         "width": 0.05, "marker": {"color": _RIGHT}, "text": told, "textposition": "none",
+         "hovertemplate": "confidence %{x:.2f}: right %{y:.2f}, %{text}<extra></extra>"},
+    ]  # fmt: skip
+    return {"data": data, "layout": _layout("confidence", "right", [0, 1]), "kind": "trust"}
+
+
+def _coverage(curve: list[Mapping[str, float]], threshold: float | None) -> dict[str, Any]:
+    x, y = [point["coverage"] for point in curve], [point["risk"] for point in curve]
+    data: list[dict[str, Any]] = [
+        {"type": "scatter", "x": x, "y": y, "mode": "lines", "line": {"color": _RIGHT, "width": 2},
+         "hovertemplate": "of %{x:.0%} kept, %{y:.2f} wrong<extra></extra>"},
+    ]  # fmt: skip
+    kept = [point for point in curve if threshold is not None and point["confidence"] >= threshold]
+    if kept:
+        data.append({
+            "type": "scatter", "x": [kept[-1]["coverage"]], "y": [kept[-1]["risk"]], "mode": "markers",
+            "marker": {"color": _RIGHT, "size": 9}, "hoverinfo": "skip",
+        })  # fmt: skip
+    return {"data": data, "layout": _layout("kept", "wrong", [0, max(y) * 1.1 or 1]), "kind": "trust"}
+
+
+def _layout(across: str, up: str, upright: list[float]) -> dict[str, Any]:
+    return {
+        "height": 240, "margin": {"l": 52, "r": 12, "t": 10, "b": 40}, "showlegend": False,
+        "xaxis": {"title": {"text": across}, "range": [0, 1.02], "tickformat": ".0%", "fixedrange": True},
+        "yaxis": {"title": {"text": up}, "range": upright, "tickformat": ".0%", "fixedrange": True},
+    }  # fmt: skip
