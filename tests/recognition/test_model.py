@@ -74,3 +74,30 @@ def test_the_card_says_what_the_file_says_and_passes_over_what_it_leaves_open(re
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_but_the_linear_probe_can_show_what_its_logits_came_of(name: str, tiny_dual: DualEncoder) -> None:
     assert isinstance(build(method(name), tiny_dual, EXPRESSIONS), Explains) == (name != "linear-probe")
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_only_a_recogniser_that_reads_mirror_images_as_well_does_not_tell_them_apart(
+    recogniser: Recogniser, mirrored: bool
+) -> None:
+    seen, reader = clip(4), replace(recogniser, mirrored=mirrored)
+    turned = replace(seen, faces=seen.faces[:, :, ::-1].copy())
+    here, there = reader.probabilities([seen]), reader.probabilities([turned])
+    assert np.allclose(here, there, atol=1e-6) == mirrored
+
+
+def test_mirrored_logits_are_the_mean_of_both(recogniser: Recogniser) -> None:
+    seen = clip(4)
+    turned = replace(seen, faces=seen.faces[:, :, ::-1].copy())
+    mean = (recogniser.logits([seen]) + recogniser.logits([turned])) / 2
+    assert torch.allclose(replace(recogniser, mirrored=True).logits([seen]), mean, atol=1e-6)
+
+
+@pytest.mark.parametrize(("quality", "over"), [(1.0, 2.0), (0.5, 2.0 * np.exp(0.4)), (0.0, 2.0 * np.exp(0.8))])
+def test_the_worse_a_face_the_higher_the_temperature_where_there_is_a_slope(
+    recogniser: Recogniser, quality: float, over: float
+) -> None:
+    seen = replace(clip(3), quality=np.full(3, quality))
+    expected = (recogniser.logits([seen]) / over).softmax(-1).numpy()
+    found = replace(recogniser, temperature=2.0, temperature_slope=0.8).probabilities([seen])
+    assert np.allclose(found, expected, atol=1e-6)

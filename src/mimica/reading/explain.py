@@ -86,7 +86,7 @@ def explain(recogniser: Recogniser, clip: Clip) -> Explanation:
         times=clip.times,
         frames=_array(found.frames[0]),
         classes=None if found.classes is None else _array(found.classes[0]),
-        probabilities=recogniser.calibrated(found.logits, [clip])[0],
+        probabilities=recogniser.probabilities([clip])[0],
         labels=recogniser.space.names,
         texts=tuple(described[:1] if alone else described for described in recogniser.space.descriptions),
     )

@@ -6,7 +6,7 @@ B clips, T frames, S side in pixels, C classes, N heads.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -86,10 +86,10 @@ class Recogniser:
     """A network with what it takes to trust its output.
 
     `frames` is how many frames a clip has at most, `window` how many it has unless asked otherwise
-    (None: as many). `temperature` is what the logits of faces of quality 1 are divided by, its logarithm
-    larger by `temperature_slope` times what others lack of it; `unsure_below` is the confidence below
-    which a reading is called unsure. All three were fitted on data that was neither trained nor tested
-    on. `facts` is the model's card as data.
+    (None: as many); `mirrored` has it read each clip and its mirror image. `temperature` is what the
+    logits of faces of quality 1 are divided by, its logarithm larger by `temperature_slope` times what
+    others lack of it; `unsure_below` is the confidence below which a reading is called unsure. All
+    three were fitted on data that was neither trained nor tested on. `facts` is the model's card as data.
     """
 
     name: str
@@ -97,6 +97,7 @@ class Recogniser:
     space: LabelSpace
     frames: int
     window: int | None = None
+    mirrored: bool = False
     temperature: float = 1.0
     temperature_slope: float = 0.0
     unsure_below: float = 0.0
@@ -132,14 +133,17 @@ class Recogniser:
         face = self.network.vision.normalise(pixels(faces).to(self.device))
         return ClipBatch(face=face, valid=torch.from_numpy(valid).to(self.device))
 
+    def logits(self, clips: Sequence[Clip]) -> Tensor:
+        """Logits [B, C] of clips before calibration; where `mirrored`, the mean with those of their mirror images."""
+        with torch.inference_mode():
+            batch = self.batch(clips)
+            found = self.network(batch)
+            if self.mirrored:
+                found = (found + self.network(replace(batch, face=batch.face.flip(-1)))) / 2
+        return found
+
     def probabilities(self, clips: Sequence[Clip]) -> np.ndarray:
         """Calibrated probabilities [B, C] of clips, in the order of the label space."""
-        with torch.inference_mode():
-            logits = self.network(self.batch(clips))
-        return self.calibrated(logits, clips)
-
-    def calibrated(self, logits: Tensor, clips: Sequence[Clip]) -> np.ndarray:
-        """Probabilities [B, C] from the logits [B, C] of clips, by temperature and the clips' quality."""
         quality = np.array([np.median(clip.quality) for clip in clips])
         over = torch.from_numpy(temperature_at(self.temperature, self.temperature_slope, quality))
-        return (logits.double().cpu() / over[:, None]).softmax(-1).numpy()
+        return (self.logits(clips).double().cpu() / over[:, None]).softmax(-1).numpy()

@@ -62,6 +62,7 @@ def load_recogniser(path: Path, *, device: str = "cpu") -> Recogniser:
         space=space,
         frames=facts["frames"],
         window=facts.get("window"),
+        mirrored=facts.get("mirrored", False),
         temperature=facts["temperature"],
         temperature_slope=facts.get("temperature_slope", 0.0),
         unsure_below=facts["unsure_below"],

@@ -27,7 +27,7 @@ COVERAGE = 0.8
 _COPIES = 3
 
 
-def calibration(network: Trainable, held: ClipSet | None, *, seed: int = 0) -> dict[str, Any]:
+def calibration(network: Trainable, held: ClipSet | None, *, mirrored: bool = False, seed: int = 0) -> dict[str, Any]:
     """What a checkpoint states of its calibration; without clips it has none.
 
     Temperature and slope are fitted on the clips and on degraded copies of them (`data.degrade.mixed`),
@@ -42,7 +42,7 @@ def calibration(network: Trainable, held: ClipSet | None, *, seed: int = 0) -> d
     for copy in range(_COPIES):
         copies.append([_degraded(f, generator(seed, copy, i), network.vision.size) for i, f in enumerate(held.frames)])
     clips = [clip for part in copies for clip in part]
-    logits, truth = logits_of(network, clips), np.tile(held.labels, len(copies))
+    logits, truth = logits_of(network, clips, mirrored=mirrored), np.tile(held.labels, len(copies))
     quality = np.array([np.median(clip.quality) for clip in clips])
     temperature, slope = fit_temperature_by_quality(logits, truth, quality)
     scaled = torch.from_numpy(logits / temperature_at(temperature, slope, quality)[:, None])
@@ -60,15 +60,12 @@ def calibration(network: Trainable, held: ClipSet | None, *, seed: int = 0) -> d
     }
 
 
-def logits_of(network: Trainable, clips: Sequence[Clip], *, batch: int = 64) -> np.ndarray:
+def logits_of(network: Trainable, clips: Sequence[Clip], *, mirrored: bool = False, batch: int = 64) -> np.ndarray:
     """Logits [N, C] of clips as a reader would give them: unaugmented, before calibration."""
     device = str(next(network.parameters()).device)
-    reader = Recogniser(name="", network=network, space=network.space, frames=0, device=device)
-    found = []
-    with torch.inference_mode():
-        for first in range(0, len(clips), batch):
-            found.append(network(reader.batch(clips[first : first + batch])).float().cpu().numpy())
-    return np.concatenate(found)
+    reader = Recogniser(name="", network=network, space=network.space, frames=0, mirrored=mirrored, device=device)
+    parts = [clips[first : first + batch] for first in range(0, len(clips), batch)]
+    return np.concatenate([reader.logits(part).float().cpu().numpy() for part in parts])
 
 
 def as_clip(frames: np.ndarray) -> Clip:

@@ -33,8 +33,8 @@ class Training:
 
     `method` is its name, one of `recognition.registry.METHODS`, and `model` its choices; `frames` how many
     frames a clip has in training and a window in reading, `longest` how many the recogniser reads at
-    most; `per_epoch` how many clips an epoch has, None for as many as the data; `balance` and `shorten`
-    are explained at `Batches`.
+    most; `mirrored` has it read each window and its mirror image; `per_epoch` is how many clips an epoch
+    has, None for as many as the data; `balance` and `shorten` are explained at `Batches`.
     """
 
     method: str = "duse"
@@ -43,6 +43,7 @@ class Training:
     loop: LoopConfig
     frames: int
     longest: int = 16
+    mirrored: bool = False
     per_epoch: int | None = None
     balance: float = 0.5
     shorten: float = 0.75
@@ -87,6 +88,7 @@ def duse_compact() -> Training:
         loop=LoopConfig(epochs=6, batch=32, lr=1e-3, ema=0.99, precision="bf16"),
         frames=8,
         per_epoch=6400,
+        mirrored=True,
     )
 
 

@@ -131,7 +131,8 @@ def train_recogniser(
     stated = _facts(recipe, clips) | {
         "frames": recipe.longest,
         "window": recipe.frames,
-        **calibration(network.eval(), held),
+        "mirrored": recipe.mirrored,
+        **calibration(network.eval(), held, mirrored=recipe.mirrored),
     }
     path = out / f"{recipe.method}-{Path(encoder.name).stem}.safetensors"
     save_recogniser(path, network, encoder=encoder, facts=stated)
