@@ -12,7 +12,7 @@ from mimica.data.augment import generator
 from mimica.data.clipset import ClipSet
 from mimica.data.degrade import blurred
 from mimica.labels import LabelSpace
-from mimica.training.calibrate import COVERAGE, _degraded, as_clip, calibration, logits_of
+from mimica.training.calibrate import COVERAGE, _degraded, _judged, as_clip, calibration, logits_of
 
 PAIR = LabelSpace(name="pair", names=("dark", "light"), descriptions=(("dark",), ("light",)))
 
@@ -83,4 +83,5 @@ def test_all_frames_of_a_clip_suffer_the_same() -> None:
 def test_a_blurred_clip_is_of_lower_quality() -> None:
     sharp = np.zeros((48, 48, 3), np.uint8)
     sharp[::6, 10:40], sharp[:, 20:24] = 200, 255
-    assert as_clip(blurred(sharp, 3.0)[None]).quality[0] < 0.7 < as_clip(sharp[None]).quality[0]
+    soft, hard = (_judged(as_clip(picture[None])) for picture in (blurred(sharp, 3.0), sharp))
+    assert soft.quality[0] < 0.7 < hard.quality[0]

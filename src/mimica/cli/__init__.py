@@ -15,6 +15,7 @@ def commands() -> Any:
     from tyro.conf import subcommand
 
     from mimica.cli.assets import Assets
+    from mimica.cli.calibrate import Calibrate
     from mimica.cli.data import Data
     from mimica.cli.doctor import Doctor
     from mimica.cli.evaluate import Evaluate
@@ -24,7 +25,7 @@ def commands() -> Any:
     from mimica.cli.pretrain import Pretrain
     from mimica.cli.train import Train
 
-    verbs = (Predict, Evaluate, Explain, Models, Assets, Data, Pretrain, Train, Doctor)
+    verbs = (Predict, Evaluate, Explain, Models, Assets, Data, Pretrain, Train, Calibrate, Doctor)
     named = tuple(Annotated[verb, subcommand(verb.__name__.lower())] for verb in verbs)
     return Union[named]  # noqa: UP007 - the members are only known here
 

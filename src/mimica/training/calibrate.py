@@ -15,7 +15,7 @@ from mimica.clips import Clip, Face
 from mimica.data.augment import generator
 from mimica.data.clipset import ClipSet
 from mimica.data.degrade import mixed
-from mimica.data.files import fitted
+from mimica.faces.crop import face_view
 from mimica.faces.quality import judge
 from mimica.metrics.calibration import ece, fit_temperature_by_quality, temperature_at, threshold_for
 from mimica.metrics.classification import confusion, uar, war
@@ -38,7 +38,7 @@ def calibration(network: Trainable, held: ClipSet | None, *, mirrored: bool = Fa
         return {
             "temperature": 1.0, "temperature_slope": 0.0, "unsure_below": 0.0, "calibrated_on": None, "metrics": {},
         }  # fmt: skip
-    copies = [[as_clip(frames) for frames in held.frames]]
+    copies = [[_judged(as_clip(frames)) for frames in held.frames]]
     for copy in range(_COPIES):
         copies.append([_degraded(f, generator(seed, copy, i), network.vision.size) for i, f in enumerate(held.frames)])
     clips = [clip for part in copies for clip in part]
@@ -69,9 +69,12 @@ def logits_of(network: Trainable, clips: Sequence[Clip], *, mirrored: bool = Fal
 
 
 def as_clip(frames: np.ndarray) -> Clip:
-    """Frames uint8 [T, S, S, G] of a face, grey or coloured, as the clip that a reader would make of them."""
-    faces = frames if frames.shape[-1] == 3 else frames.repeat(3, axis=-1)
-    return _clip(faces, [_quality(face) for face in faces])
+    """Frames uint8 [T, S, S, G] of a face, grey or coloured, as a clip; their quality is not judged."""
+    return _clip(frames if frames.shape[-1] == 3 else frames.repeat(3, axis=-1), np.ones(len(frames)))
+
+
+def _judged(clip: Clip) -> Clip:
+    return _clip(clip.faces, [_quality(face) for face in clip.faces])
 
 
 def _degraded(frames: np.ndarray, random: np.random.Generator, size: int) -> Clip:
@@ -82,16 +85,19 @@ def _degraded(frames: np.ndarray, random: np.random.Generator, size: int) -> Cli
         random.bit_generator.state = state
         worse = mixed(face, random)
         quality.append(_quality(worse))
-        faces.append(fitted(worse, size))
+        faces.append(face_view(worse, _whole(worse), size=size, margin=0.0))
     return _clip(np.stack(faces), quality)
 
 
 def _quality(face: np.ndarray) -> float:
-    H, W = face.shape[:2]
-    return judge(face, Face(box=np.array([0.0, 0.0, W, H]), score=1.0)).score
+    return judge(face, Face(box=_whole(face), score=1.0)).score
 
 
-def _clip(faces: np.ndarray, quality: Sequence[float]) -> Clip:
+def _whole(face: np.ndarray) -> np.ndarray:
+    return np.array([0.0, 0.0, face.shape[1], face.shape[0]])
+
+
+def _clip(faces: np.ndarray, quality: Sequence[float] | np.ndarray) -> Clip:
     times = np.arange(len(faces), dtype=float)
     return Clip(person=0, start=0.0, end=0.0, faces=faces, times=times, quality=np.array(quality))
 

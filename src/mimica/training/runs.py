@@ -26,6 +26,7 @@ from mimica.encoders.towers import DualEncoder, VisionTower, pixels
 from mimica.metrics.classification import confusion, uar, war
 from mimica.recognition.baselines.probe import Probe
 from mimica.recognition.duse.model import Duse
+from mimica.recognition.model import Trainable
 from mimica.recognition.registry import build
 from mimica.recognition.store import save_recogniser
 from mimica.training.batches import Batches
@@ -132,11 +133,21 @@ def train_recogniser(
         "frames": recipe.longest,
         "window": recipe.frames,
         "mirrored": recipe.mirrored,
-        **calibration(network.eval(), held, mirrored=recipe.mirrored),
+        **_calibrated(network.eval(), held, recipe),
     }
     path = out / f"{recipe.method}-{Path(encoder.name).stem}.safetensors"
     save_recogniser(path, network, encoder=encoder, facts=stated)
     return path
+
+
+def _calibrated(network: Trainable, held: ClipSet | None, recipe: Training) -> dict[str, Any]:
+    """The calibration, or why there is none: a machine that trains may lack what fits and degrades."""
+    try:
+        return calibration(network, held, mirrored=recipe.mirrored)
+    except ModuleNotFoundError as error:
+        return calibration(network, None) | {
+            "uncalibrated": f"{error.name} was not installed; mimica calibrate fits it"
+        }
 
 
 def _zero_shot(learner: FaceLanguage, clips: ClipSet) -> np.ndarray:
