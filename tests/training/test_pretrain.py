@@ -117,3 +117,18 @@ def test_accuracy_is_the_share_of_faces_nearest_to_their_own_captions() -> None:
     nearest = made.log_probabilities(made.vision.normalise(batch()["face"][:, 0])).argmax(1)
     told = made(batch() | {"label": torch.cat([nearest[:3], (nearest[3:] + 1) % 3])})
     assert told["accuracy"].item() == 0.75
+
+
+@pytest.mark.parametrize("teach", [0.0, 0.3, 1.0])
+def test_what_a_teacher_says_makes_up_its_share_of_what_is_wanted(teach: float) -> None:
+    made = learner(smoothing=0.0, teach=teach).eval()
+    said = torch.tensor([[0.7, 0.2, 0.1], [0.0, 1.0, 0.0], [0.2, 0.2, 0.6], [1.0, 0.0, 0.0]])
+    images = made.vision.normalise(batch()["face"][:, 0])
+    by_class = torch.tensor([expected(made, images, [c] * 4, 0.0) for c in range(3)])
+    each = [[expected(made, images[i : i + 1], [c], 0.0) for c in range(3)] for i in range(4)]
+    assert torch.allclose(torch.tensor(each).mean(0), by_class, atol=1e-4)
+    taught = sum(said[i, c].item() * each[i][c] for i in range(4) for c in range(3)) / 4
+    told = sum(each[i][i % 3] for i in range(4)) / 4
+    assert made(batch() | {"shares": said})["loss"].item() == pytest.approx(
+        (1 - teach) * told + teach * taught, rel=1e-3
+    )

@@ -312,3 +312,55 @@ def test_a_depth_that_a_tower_has_not_is_refused_before_anything_is_trained(
     with pytest.raises(UsageError, match=r"depth 3 means 3 prompted layers.*towers have 3 and 2; choose depth=2"):
         train_recogniser(recipe, tiny_dual, clips(1), out=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+# From an earlier encoder
+
+
+@pytest.fixture(scope="module")
+def earlier(tmp_path_factory: pytest.TempPathFactory, tiny_text_folder: Path) -> Path:
+    from mimica import assets
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(assets, "find", {"minilm": tiny_text_folder}.__getitem__)
+        return pretrain(PRETRAINING, clips(), out=tmp_path_factory.mktemp("earlier"))
+
+
+def test_a_run_that_starts_from_an_encoder_begins_where_it_ended(earlier: Path, tmp_path: Path) -> None:
+    still = replace(PRETRAINING, loop=replace(PRETRAINING.loop, epochs=1, lr=1e-9, ema=0.0))
+    path = pretrain(still, clips(), out=tmp_path, start=earlier)
+    before, after = (checkpoint.load(p)[0] for p in (earlier, path))
+    for name, weight in before.items():
+        if "running" not in name and "num_batches" not in name:
+            assert torch.allclose(weight.float(), after[name].float(), atol=1e-3), name
+    digest = checkpoint.read_facts(earlier)["sha256"]
+    assert (checkpoint.read_facts(path)["start"], checkpoint.read_facts(path)["teachers"]) == (digest, [])
+
+
+def test_a_start_of_another_shape_is_refused(earlier: Path, tmp_path: Path) -> None:
+    wider = replace(PRETRAINING, encoder=replace(PRETRAINING.encoder, width=32))
+    with pytest.raises(CheckpointError, match="has another shape than the recipe's encoder"):
+        pretrain(wider, clips(), out=tmp_path, start=earlier)
+
+
+def test_a_teacher_is_learned_from_and_named_in_the_facts(earlier: Path, tmp_path: Path) -> None:
+    alone = pretrain(PRETRAINING, clips(), out=tmp_path / "alone")
+    taught = pretrain(PRETRAINING, clips(), out=tmp_path / "taught", teachers=[earlier])
+    assert alone.read_bytes() != taught.read_bytes()
+    assert checkpoint.read_facts(taught)["teachers"] == [checkpoint.read_facts(earlier)["sha256"]]
+
+
+def test_a_run_does_not_go_on_with_another_teacher(earlier: Path, tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        pretrain(PRETRAINING, clips(), out=tmp_path, report=kill_at(1, 1))
+    with pytest.raises(CheckpointError, match="was made with another teachers;"):
+        pretrain(PRETRAINING, clips(), out=tmp_path, teachers=[earlier], resume=True)
+
+
+def test_what_teachers_read_is_the_mean_of_theirs_over_faces_and_mirror_images(earlier: Path, tmp_path: Path) -> None:
+    features, classes = caption_features(clips(), tmp_path / "captions.safetensors")
+    seen = clips(2, seed=4)
+    turned = replace(seen, frames=[frames[:, :, ::-1].copy() for frames in seen.frames])
+    told = runs._taught(seen, [earlier], features, classes)
+    assert np.allclose(told.sum(1), 1, atol=1e-5)
+    assert np.allclose(told, runs._taught(turned, [earlier, earlier], features, classes), atol=1e-6)

@@ -21,6 +21,10 @@ class Pretrain:
     """fer2013:PATH, folder:PATH or table:FILE, of cropped faces."""
     out: Path
     """Folder for the encoder, the log and the state to resume from."""
+    start: Path | None = None
+    """An encoder of the same recipe whose weights to begin with, instead of random ones."""
+    teachers: tuple[Path, ...] = ()
+    """Encoders whose reading of each face is learned beside its label."""
     resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Go on from where the run in --out was last saved; without, it begins anew."""
     loop: Loop = field(default_factory=Loop)
@@ -37,6 +41,9 @@ class Pretrain:
         size = recipe.encoder.size
         clips, held = load(self.data, size=size), load_held(self.data, size=size)
         with Epochs(recipe.loop.epochs) as report:
-            path = pretrain(recipe, clips, out=self.out, held=held, resume=self.resume, report=report)
+            path = pretrain(
+                recipe, clips, out=self.out, held=held, start=self.start, teachers=self.teachers,
+                resume=self.resume, report=report,
+            )  # fmt: skip
         print(path)
         return 0

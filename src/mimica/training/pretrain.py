@@ -4,7 +4,8 @@ B faces, K captions, C classes, d joint dimension.
 
 The loss is CLIP's (arXiv 2103.00020) from picture to text, with as many right captions a face as its
 class has: -log of the share of exp(s cos) that falls on them. A sentence encoder that stays frozen
-gives the captions' features, once.
+gives the captions' features, once. Where a teacher says how far each face shows each class, its
+shares are learned beside the label (arXiv 1503.02531; of a network's own earlier self, 1805.04770).
 """
 
 from __future__ import annotations
@@ -34,12 +35,13 @@ class FaceLanguage(nn.Module):
         *,
         smoothing: float = 0.1,
         mixup: float = 0.5,
+        teach: float = 0.5,
     ) -> None:
         super().__init__()
         self.vision = vision
         self.project = nn.Linear(captions.shape[1], vision.dim, bias=False)
         self.log_scale = nn.Parameter(torch.tensor(math.log(10.0)))
-        self.smoothing, self.mixup = smoothing, mixup
+        self.smoothing, self.mixup, self.teach = smoothing, mixup, teach
         self.register_buffer("captions", captions, persistent=False)
         right = F.one_hot(torch.tensor(classes), max(classes) + 1).T.float()
         self.register_buffer("right", right, persistent=False)  # [C, K]
@@ -57,19 +59,27 @@ class FaceLanguage(nn.Module):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """The loss of a batch of one-frame clips and its accuracy.
 
-        A share `mixup` of the batches is mixed in pairs (arXiv 1710.09412), by Beta(1/2, 1/2).
+        A share `mixup` of the batches is mixed in pairs (arXiv 1710.09412), by Beta(1/2, 1/2). Where a batch
+        has `shares`, they make up the share `teach` of what is wanted, and the label the rest.
         """
         images = self.vision.normalise(batch["face"][:, 0])
         label = batch["label"]
+        wanted = self._wanted(batch)
         share = 1.0
         if self.training and len(label) > 1 and float(batch["draw"][0]) < self.mixup:
             # sin^2 of a uniform angle is Beta(1/2, 1/2). Order is random already, so neighbours make random pairs.
             share = math.sin(math.pi / 2 * float(batch["draw"][1])) ** 2
             images = share * images + (1 - share) * images.roll(1, 0)
         logp = self.log_probabilities(images)
-        loss = share * self._loss(logp, label) + (1 - share) * self._loss(logp, label.roll(1, 0))
+        wanted = share * wanted + (1 - share) * wanted.roll(1, 0)
+        loss = -(wanted * logp).sum(1).mean()
         return {"loss": loss, "accuracy": (logp.argmax(-1) == label).float().mean()}
 
-    def _loss(self, logp: Tensor, label: Tensor) -> Tensor:
-        wanted = F.nll_loss(logp, label)
-        return (1 - self.smoothing) * wanted - self.smoothing * logp.mean()
+    def _wanted(self, batch: Batch) -> Tensor:
+        """The shares [B, C] that a batch should be read with."""
+        C = len(self.right)
+        told = F.one_hot(batch["label"], C).float()
+        wanted = (1 - self.smoothing) * told + self.smoothing / C
+        if "shares" in batch:
+            wanted = (1 - self.teach) * wanted + self.teach * batch["shares"]
+        return wanted

@@ -17,12 +17,16 @@ from mimica.training.loop import LoopConfig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pretraining:
-    """How to pretrain an encoder: its shape, the loop, how far classes are balanced, what happens to a face."""
+    """How to pretrain an encoder: its shape, the loop, how far classes are balanced, what happens to a face.
+
+    `smoothing`, `mixup` and `teach`, what a teacher counts where there is one, are explained at `FaceLanguage`.
+    """
 
     encoder: CompactConfig
     loop: LoopConfig
     smoothing: float = 0.1
     mixup: float = 0.5
+    teach: float = 0.5
     balance: float = 0.5
     augmentation: Augmentation = field(default_factory=Augmentation)
 

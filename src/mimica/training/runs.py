@@ -6,8 +6,8 @@ N clips, T frames, C classes.
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,9 @@ from mimica.clips import ClipBatch
 from mimica.data.clipset import ClipSet
 from mimica.encoders.compact import CompactVision, begin, channels_last
 from mimica.encoders.sentence import SentenceTower
-from mimica.encoders.store import save_encoder
+from mimica.encoders.store import load_encoder, save_encoder
 from mimica.encoders.towers import DualEncoder, VisionTower, pixels
+from mimica.errors import CheckpointError
 from mimica.metrics.classification import confusion, uar, war
 from mimica.recognition.baselines.probe import Probe
 from mimica.recognition.duse.model import Duse
@@ -43,20 +44,29 @@ def pretrain(
     *,
     out: Path,
     held: ClipSet | None = None,
+    start: Path | None = None,
+    teachers: Sequence[Path] = (),
     resume: bool = False,
     report: Report = lambda row: None,
 ) -> Path:
     """Pretrain the compact encoder on labelled faces; gives the path of `out/compact.safetensors`.
 
-    `held` is only measured on after each epoch, never learned from.
+    `held` is only measured on after each epoch, never learned from. `start` is an encoder whose weights
+    are begun with instead of random ones; what `teachers`, other encoders, read in each face on
+    average is learned beside its label. Raises CheckpointError for a start of another shape.
     """
     features, classes = caption_features(clips, out / "captions.safetensors")
     torch.manual_seed(recipe.loop.seed)
     learner = FaceLanguage(
-        CompactVision(recipe.encoder), features, classes, smoothing=recipe.smoothing, mixup=recipe.mixup
-    )
+        CompactVision(recipe.encoder), features, classes,
+        smoothing=recipe.smoothing, mixup=recipe.mixup, teach=recipe.teach,
+    )  # fmt: skip
     begin(learner.vision)
+    if start is not None:
+        _start(learner, start)
     channels_last(learner.vision)
+    if teachers:
+        clips = replace(clips, shares=_taught(clips, teachers, features, classes))
     data = Batches(
         clips, batch=recipe.loop.batch, balance=recipe.balance, seed=recipe.loop.seed, augmentation=recipe.augmentation
     )
@@ -64,13 +74,43 @@ def pretrain(
     def validate(module: nn.Module) -> Mapping[str, float]:
         return {} if held is None else _figures(_zero_shot(learner, held), held)
 
-    same = _same(recipe, clips)
+    began = {"start": None if start is None else _digest(start), "teachers": [_digest(path) for path in teachers]}
+    same = _same(recipe, clips) | began
     train(learner, data, recipe.loop, out=out, resume=resume, facts=same, validate=validate, report=report)
     path = out / "compact.safetensors"
     figures = dict(validate(learner.eval()))
-    facts = _facts(recipe, clips) | {"log_scale": float(learner.log_scale.detach()), "metrics": figures}
+    facts = _facts(recipe, clips) | began | {"log_scale": float(learner.log_scale.detach()), "metrics": figures}
     save_encoder(path, learner.vision, learner.project.weight, facts)
     return path
+
+
+def _start(learner: FaceLanguage, path: Path) -> None:
+    vision, project, facts = load_encoder(path)
+    if vision.config != learner.vision.config:
+        raise CheckpointError(
+            f"{path} has another shape than the recipe's encoder; start from one that this recipe made"
+        )
+    learner.vision.load_state_dict(vision.state_dict())
+    with torch.no_grad():
+        learner.project.weight.copy_(project)
+        learner.log_scale.fill_(facts["log_scale"])
+
+
+def _taught(clips: ClipSet, teachers: Sequence[Path], features: Tensor, classes: list[int]) -> np.ndarray:
+    """What teachers read in each face and its mirror image on average [N, C]."""
+    told = []
+    for path in teachers:
+        vision, project, facts = load_encoder(path)
+        teacher = FaceLanguage(vision, features, classes).eval()
+        with torch.no_grad():
+            teacher.project.weight.copy_(project)
+            teacher.log_scale.fill_(facts["log_scale"])
+        told += [np.exp(_zero_shot(teacher, clips, mirrored=mirrored)) for mirrored in (False, True)]
+    return np.asarray(np.mean(told, axis=0))
+
+
+def _digest(path: Path) -> str:
+    return str(checkpoint.read_facts(path)["sha256"])
 
 
 def caption_features(clips: ClipSet, cache: Path) -> tuple[Tensor, list[int]]:
@@ -150,13 +190,14 @@ def _calibrated(network: Trainable, held: ClipSet | None, recipe: Training) -> d
         }
 
 
-def _zero_shot(learner: FaceLanguage, clips: ClipSet) -> np.ndarray:
+def _zero_shot(learner: FaceLanguage, clips: ClipSet, *, mirrored: bool = False) -> np.ndarray:
     tower: VisionTower = learner.vision
     found = []
     with torch.inference_mode():
         for first in range(0, len(clips), 256):
             faces = np.stack([f[0] for f in clips.frames[first : first + 256]])
             images = pixels(faces).expand(-1, 3, -1, -1).to(learner.project.weight.device)
+            images = images.flip(-1) if mirrored else images
             found.append(learner.log_probabilities(tower.normalise(images)).cpu().numpy())
     return np.concatenate(found)
 
