@@ -20,7 +20,7 @@ from mimica.labels import EXPRESSIONS, LabelSpace
 if TYPE_CHECKING:
     from mimica.data.actor import ActorClips
 
-KINDS = ("folder", "table", "fer2013")
+KINDS = ("folder", "table", "fer2013", "packed")
 
 SPACE_FILE = "label_space.json"
 """Beside a table, or in a folder of class folders: the label space of the data, if it is not the seven expressions."""
@@ -83,6 +83,10 @@ def space_of(spec: str) -> LabelSpace:
     (`LabelSpace.from_facts`). Raises InputError where it is not of that form.
     """
     kind, path = parse(spec)
+    if kind == "packed":
+        from mimica.data.packed import packed_parts
+
+        return next(iter(packed_parts(path).values())).space
     file = (path.parent if kind == "table" else path) / SPACE_FILE
     if kind == "fer2013" or not file.is_file():
         return EXPRESSIONS
@@ -117,6 +121,10 @@ def load(spec: str, *, part: str = "train", size: int, frames: int = 1, space: L
     kind, _ = parse(spec)
     if kind == "fer2013":
         return _archive(spec, part, size, space)
+    if kind == "packed":
+        from mimica.data.packed import packed
+
+        return packed(parse(spec)[1], part=part, size=size)
     space = space or space_of(spec)
     listed = items(spec, space=space)
     found = [item for item in listed if item.part in ("", part)]
@@ -131,6 +139,11 @@ def load_held(spec: str, *, size: int, frames: int = 1, space: LabelSpace | None
     kind, _ = parse(spec)
     if kind == "fer2013":
         return _archive(spec, "calibration", size, space)
+    if kind == "packed":
+        from mimica.data.packed import packed, packed_parts
+
+        file = parse(spec)[1]
+        return packed(file, part="calibration", size=size) if "calibration" in packed_parts(file) else None
     if kind == "folder":
         return None
     space = space or space_of(spec)
