@@ -82,3 +82,20 @@ def test_figures_that_are_kept_stand_in_the_models_facts_and_on_its_pages(
     page = Path("read/0.html").read_text()
     assert "How far to trust the model" in page
     assert '"figure-coverage"' in page
+
+
+@pytest.mark.parametrize("ending", ["png", "svg"])
+def test_a_picture_of_how_far_to_trust_is_drawn(mimica: Run, faces: Path, tiny_model: Path, ending: str) -> None:
+    told = ("--model", tiny_model, "--faces", "none", "--picture", f"new/trust.{ending}")
+    code, _, err = mimica("evaluate", f"folder:{faces}", *told)
+    assert code == DONE, err
+    drawn = Path(f"new/trust.{ending}").read_bytes()
+    assert drawn.startswith(b"\x89PNG" if ending == "png" else b"<?xml")
+    assert mimica("evaluate", f"folder:{faces}", *told)[0] == DONE
+    assert Path(f"new/trust.{ending}").read_bytes() == drawn
+
+
+def test_a_picture_of_another_kind_is_refused_before_anything_is_read(mimica: Run, faces: Path) -> None:
+    code, _, err = mimica("evaluate", f"folder:{faces}", "--model", "nothing", "--picture", "trust.gif")
+    assert code == USAGE
+    assert ".png, .svg, .pdf" in err

@@ -17,7 +17,8 @@ from mimica.errors import InputError, MissingExtra, UsageError
 from mimica.labels import EXPRESSIONS, LabelSpace
 from mimica.notice import SHORT
 from mimica.reading.explain import Explanation
-from mimica.reading.explain_picture import _Page, _style, check, draw
+from mimica.reading.explain_picture import _Page, draw
+from mimica.reading.picture import check, style
 from mimica.reading.sinks.palette import luminance
 
 LONG = "a face that looks as if it had met a very long description of subtle changes, and then another, " * 4
@@ -44,7 +45,7 @@ def explanation(T: int = 8, heads: int = 4, classes: int = 7, *, sharp: float = 
 
 @pytest.fixture
 def styled() -> Iterator[None]:
-    with _style():
+    with style():
         yield
 
 

@@ -35,6 +35,8 @@ class Evaluate:
     """What the degradations that are drawn at random depend on."""
     json: Path | None = None
     """Write the figures to this file; fractions, not percent."""
+    picture: Path | None = None
+    """Draw the reliability diagram and the risk by coverage to this file: .png, .svg or .pdf."""
     keep: bool = False
     """Keep the figures in the model's own .json as what it reaches on data held out; its pages then show them."""
 
@@ -47,7 +49,9 @@ class Evaluate:
         from mimica.data.degrade import DEGRADATIONS
         from mimica.errors import UsageError, unknown
         from mimica.reading.evaluate import held_out
+        from mimica.reading.picture import check
         from mimica.reading.reader import Reader
+        from mimica.reading.trust_picture import draw_trust
         from mimica.recognition.registry import load, locate
 
         for name in self.degrade:
@@ -55,6 +59,8 @@ class Evaluate:
                 raise unknown("degradation", name, DEGRADATIONS)
         if self.degrade and self.settings.faces != "none":
             raise UsageError("degradations are of pictures that are a face already; add --faces none")
+        if self.picture:
+            check(self.picture)
         recogniser = load(self.model, device=self.settings.device)
         found = items(self.data, space=recogniser.space)
         reader = Reader(recogniser, self.settings)
@@ -71,6 +77,9 @@ class Evaluate:
                 for name, worse in after.items()
             }
             _write(self.json, facts)
+        if self.picture:
+            title = f"{recogniser.name} on {Path(self.data.partition(':')[2]).name}"
+            draw_trust(result, self.picture, title=title, threshold=reader.unsure_below)
         if self.keep:
             restate(locate(self.model), held_out=held_out(result, after, data=Path(self.data.partition(":")[2]).name))
         return int(bool(result.unread))

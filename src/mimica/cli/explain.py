@@ -47,7 +47,8 @@ class Explain:
 
         from mimica.notice import SHORT
         from mimica.reading.explain import explain_source, one_source
-        from mimica.reading.explain_picture import check, draw
+        from mimica.reading.explain_picture import draw
+        from mimica.reading.picture import check
         from mimica.reading.reader import Reader
         from mimica.reading.settings import Settings
         from mimica.recognition.registry import load

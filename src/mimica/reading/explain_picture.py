@@ -7,51 +7,23 @@ T frames, C classes, N heads.
 from __future__ import annotations
 
 import math
-import warnings
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mimica.errors import InputError, MissingExtra, UsageError, unknown
 from mimica.notice import SHORT
 from mimica.reading.explain import Explanation
+from mimica.reading.picture import DPI, INK, LINE, PALE, save
 from mimica.reading.sinks.palette import class_colours, ink, person_colour, rgb
 
-ENDINGS = (".png", ".svg", ".pdf")
-"""The endings of a picture that can be drawn."""
-
-_WIDTH, _DPI, _MARGIN = 1600, 100, 40
+_WIDTH, _MARGIN = 1600, 40
 _INNER = _WIDTH - 2 * _MARGIN
 _A_ROW, _LARGEST = 16, 190
 _BARS = 72
 _NAME, _PROBABILITY, _GAP = 170, 280, 24
 _CELL, _CELLS = 64, 560
-_INK, _PALE, _LINE = "#1c2024", "#5e646a", "#c9ced5"
-_SCRIPTS = (
-    "Noto Sans", "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "Noto Sans Arabic",
-    "Noto Sans Devanagari", "WenQuanYi Micro Hei", "Droid Sans Fallback", "Arial Unicode MS", "Hiragino Sans",
-    "PingFang SC", "Microsoft YaHei", "Yu Gothic", "Malgun Gothic", "Nirmala UI",
-)  # fmt: skip
-"""Fonts that have letters which the usual one lacks; those that are here are asked after it."""
-
-
-def check(path: Path, source: str = "") -> str:
-    """The kind of picture that a path asks for: png, svg or pdf.
-
-    Raises UsageError for another ending and for a place inside of `source`, MissingExtra without matplotlib.
-    """
-    if path.suffix.lower() not in ENDINGS:
-        raise unknown("ending of a picture", path.suffix, ENDINGS)
-    if source and Path(source).resolve() in (path.resolve(), path.resolve().parent):
-        raise UsageError(f"{path} would change {source}, which is read; choose another place with --out")
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        raise MissingExtra("matplotlib", "train") from None
-    return path.suffix.lower().removeprefix(".")
 
 
 def draw(explanation: Explanation, path: str | Path) -> None:
@@ -60,38 +32,7 @@ def draw(explanation: Explanation, path: str | Path) -> None:
     Raises UsageError for another ending, MissingExtra without matplotlib, InputError where it cannot be written.
     """
     path = Path(path)
-    kind = check(path)
-    part = path.with_name(f".{path.name}.part")
-    undated = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[kind]
-    with _style():
-        figure = _Page(explanation, pixels=kind == "png").drawn()
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            figure.savefig(part, format=kind, dpi=_DPI, metadata=undated)
-            part.replace(path)
-        except OSError as error:
-            why = error.strerror or error
-            raise InputError(f"cannot write {path}: {why}; choose another place with --out") from None
-        finally:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    """The same look wherever it is drawn, whatever the user's own settings of matplotlib are."""
-    import matplotlib
-    from matplotlib import font_manager
-
-    here = set(font_manager.get_font_names())
-    with matplotlib.rc_context(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update({
-            "font.family": ["DejaVu Sans", *(name for name in _SCRIPTS if name in here)],
-            "text.parse_math": False, "svg.hashsalt": "mimica", "pdf.fonttype": 42, "image.composite_image": False,
-        })  # fmt: skip
-        yield
+    save(path, lambda: _Page(explanation, pixels=path.suffix.lower() == ".png").drawn())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +54,7 @@ class _Page:
         from matplotlib.figure import Figure
 
         self.told, self.pixels = explanation, pixels
-        self.figure = Figure(figsize=(_WIDTH / _DPI, 1), dpi=_DPI, facecolor="white")
+        self.figure = Figure(figsize=(_WIDTH / DPI, 1), dpi=DPI, facecolor="white")
         canvas: Any = FigureCanvasAgg(self.figure)
         self.ruler = canvas.get_renderer()
         self.axes = self.figure.add_axes((0, 0, 1, 1))
@@ -126,7 +67,7 @@ class _Page:
         y = self._frames(y + 26)
         y = self._classes(y + 30)
         height = self._foot(y + 16)
-        self.figure.set_size_inches(_WIDTH / _DPI, height / _DPI)
+        self.figure.set_size_inches(_WIDTH / DPI, height / DPI)
         self.axes.set(xlim=(0, _WIDTH), ylim=(height, 0), aspect="auto")
         return self.figure
 
@@ -134,12 +75,12 @@ class _Page:
         told = self.told
         self._text(_MARGIN, y, self._fit(told.heading, _INNER, 17, "bold"), size=17, weight="bold")
         if told.chosen:
-            self._text(_MARGIN, y + 30, self._fit(told.chosen, _INNER, 11), size=11, colour=_PALE)
+            self._text(_MARGIN, y + 30, self._fit(told.chosen, _INNER, 11), size=11, colour=PALE)
         return y + (44 if told.chosen else 18)
 
     def _title(self, y: float, title: str, what: str) -> None:
         self._text(_MARGIN, y, title, size=13, weight="bold")
-        self._text(_MARGIN + self._wide(title, 13, "bold") + 14, y, what, size=10.5, colour=_PALE)
+        self._text(_MARGIN + self._wide(title, 13, "bold") + 14, y, what, size=10.5, colour=PALE)
 
     def _frames(self, y: float) -> float:
         """Rows of faces, each with its time above and its weight below."""
@@ -158,8 +99,8 @@ class _Page:
             base = y + 22 + side + 6 + _BARS
             right = _MARGIN + len(places) * side
             line = base - _BARS / T / self._most
-            self.axes.plot([_MARGIN, right], [line, line], color=_INK, linewidth=0.8, linestyle=(0, (4, 3)), zorder=3)
-            self.axes.plot([_MARGIN, right], [base, base], color=_LINE, linewidth=1, zorder=1)
+            self.axes.plot([_MARGIN, right], [line, line], color=INK, linewidth=0.8, linestyle=(0, (4, 3)), zorder=3)
+            self.axes.plot([_MARGIN, right], [base, base], color=LINE, linewidth=1, zorder=1)
             y = base + 30
         return y - 6
 
@@ -171,7 +112,7 @@ class _Page:
     def _frame(self, i: int, x: float, y: float, side: float) -> None:
         told, gap = self.told, 3
         weight, middle = float(told.frames[i]), x + side / 2
-        self._text(middle, y + 10, f"{told.times[i]:.2f} s", size=9, colour=_PALE, across="center")
+        self._text(middle, y + 10, f"{told.times[i]:.2f} s", size=9, colour=PALE, across="center")
         extent = (x + gap, x + side - gap, y + 22 + side - gap, y + 22 + gap)
         smooth = "bicubic" if self.pixels else "none"  # a reader of SVG and PDF smooths by itself
         self.axes.imshow(told.faces[i], extent=extent, interpolation=smooth, zorder=2, aspect="auto")
@@ -204,11 +145,11 @@ class _Page:
             names = [str(n + 1) for n in range(N)]
             names[0] = "head 1" if columns.cell > 48 else "1"
             for n, name in enumerate(names):
-                self._text(columns.heads + (n + 0.5) * columns.cell, y, name, colour=_PALE, across="center")
+                self._text(columns.heads + (n + 0.5) * columns.cell, y, name, colour=PALE, across="center")
             if N > 1:
-                self._text(columns.mean + columns.cell / 2, y, "mean", colour=_PALE, across="center")
-        self._text(columns.texts, y, "class text", colour=_PALE)
-        self._text(_MARGIN + _INNER - _PROBABILITY + _GAP, y, "calibrated probability", colour=_PALE)
+                self._text(columns.mean + columns.cell / 2, y, "mean", colour=PALE, across="center")
+        self._text(columns.texts, y, "class text", colour=PALE)
+        self._text(_MARGIN + _INNER - _PROBABILITY + _GAP, y, "calibrated probability", colour=PALE)
         y += 14
         for c in range(len(told.labels)):
             y = self._class(c, y, columns)
@@ -224,7 +165,7 @@ class _Page:
         if shown:
             self._box(_MARGIN - 12, y, _INNER + 24, height, _mixed(colour, 0.14), behind=True)
             self._box(_MARGIN - 12, y, 5, height, colour)
-        self.axes.plot([_MARGIN - 12, _WIDTH - _MARGIN + 12], [y, y], color=_LINE, linewidth=0.6, zorder=1)
+        self.axes.plot([_MARGIN - 12, _WIDTH - _MARGIN + 12], [y, y], color=LINE, linewidth=0.6, zorder=1)
         self._box(_MARGIN + 4, middle - 7, 14, 14, colour)
         self._lines(_MARGIN + 28, middle, name, size=11, weight=weight)
         self._cells(c, y, height, columns)
@@ -262,15 +203,15 @@ class _Page:
 
     def _foot(self, y: float) -> float:
         told = self.told
-        self.axes.plot([_MARGIN - 12, _WIDTH - _MARGIN + 12], [y - 16] * 2, color=_LINE, linewidth=0.6, zorder=1)
+        self.axes.plot([_MARGIN - 12, _WIDTH - _MARGIN + 12], [y - 16] * 2, color=LINE, linewidth=0.6, zorder=1)
         said = f"{told.model} · temperature {told.temperature:.3g} · {SHORT}"
         self._text(_MARGIN, y + 8, said, size=11, weight="bold")
         limits = "Weights say what the model drew on, not whether it was right to, and not why a face looks as it does."
-        self._text(_MARGIN, y + 32, limits, size=10, colour=_PALE)
+        self._text(_MARGIN, y + 32, limits, size=10, colour=PALE)
         return y + 32 + _MARGIN - 10
 
     def _text(
-        self, x: float, y: float, said: str, *, size: float = 10, weight: str = "normal", colour: str = _INK,
+        self, x: float, y: float, said: str, *, size: float = 10, weight: str = "normal", colour: str = INK,
         across: str = "left",
     ) -> None:  # fmt: skip
         self.axes.text(
