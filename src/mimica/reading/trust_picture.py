@@ -43,7 +43,14 @@ def _drawn(result: Evaluation, title: str, threshold: float) -> Any:
 def _reliability(axes: Any, result: Evaluation) -> None:
     axes.plot([0, 1], [0, 1], color=PALE, linestyle=":")
     bars = result.reliability
-    axes.bar([b.confidence for b in bars], [b.accuracy for b in bars], width=0.05, color=_BAR)
+    axes.bar(
+        [b.confidence for b in bars],
+        [b.accuracy for b in bars],
+        width=0.045,
+        color=_BAR,
+        edgecolor="white",
+        linewidth=0.5,
+    )
     for bar in bars:
         axes.text(bar.confidence, bar.accuracy + 0.015, str(bar.number), ha="center", fontsize=8, color=PALE)
     error = "" if result.ece is None else f", ECE {result.ece:.3f}"
