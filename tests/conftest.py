@@ -78,7 +78,7 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory, tiny_text_folder: Pat
     from mimica.labels import EXPRESSIONS
 
     torch.manual_seed(1)
-    vision = CompactVision(CompactConfig(stem=(8, 8, 16), width=32, heads=2, layers=3, dim=16)).eval()
+    vision = CompactVision(CompactConfig(entry=8, stem=(8, 8, 16), width=32, heads=2, layers=3, dim=16)).eval()
     texts = [described[0] for described in EXPRESSIONS.descriptions]
     with torch.no_grad():
         # Random towers make nearly the same feature of everything: sharper attention, and texts without their mean.

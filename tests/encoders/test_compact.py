@@ -32,7 +32,7 @@ def some_prompts(layers: int, items: int = 1, width: int = 32) -> list[Tensor]:
 
 
 def test_the_compact_encoder_has_the_shape_that_its_file_states() -> None:
-    config = CompactConfig(size=32, stem=(4, 4, 8), width=16, layers=2, heads=2, dim=8)
+    config = CompactConfig(size=32, entry=4, stem=(4, 4, 8), width=16, layers=2, heads=2, dim=8)
     assert CompactConfig.from_facts(config.facts() | {"stem": [4, 4, 8]}) == config
     tower = CompactVision(config).eval()
     assert (tower.size, tower.width, tower.layers, tower.dim) == (32, 16, 2, 8)
@@ -47,7 +47,7 @@ def test_the_shipped_shape_has_about_three_million_weights() -> None:
 
 @pytest.mark.parametrize("size", [48, 44, 41])
 def test_sides_that_are_no_multiple_of_eight_fit_too(size: int) -> None:
-    tower = CompactVision(CompactConfig(size=size, stem=(4, 4, 8), width=16, layers=1, heads=2, dim=8)).eval()
+    tower = CompactVision(CompactConfig(size=size, entry=4, stem=(4, 4, 8), width=16, layers=1, heads=2, dim=8)).eval()
     assert tower(torch.rand(1, 3, size, size)).isfinite().all()
 
 
@@ -155,7 +155,7 @@ def test_a_frozen_tower_passes_gradients_to_prompts_and_keeps_none(vision: Compa
 
 
 def test_a_tower_that_learns_has_gradients_down_to_its_stem() -> None:
-    tower = CompactVision(CompactConfig(stem=(4, 4, 8), width=16, layers=1, heads=2, dim=8))
+    tower = CompactVision(CompactConfig(entry=4, stem=(4, 4, 8), width=16, layers=1, heads=2, dim=8))
     tower(tower.normalise(torch.rand(4, 3, 48, 48))).square().sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in tower.parameters())
     assert tower.stem[0].weight.grad.abs().max() > 0  # type: ignore[union-attr]

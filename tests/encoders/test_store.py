@@ -14,7 +14,7 @@ from mimica.errors import CheckpointError
 @pytest.fixture
 def vision() -> CompactVision:
     torch.manual_seed(0)
-    tower = CompactVision(CompactConfig(stem=(4, 4, 8), width=16, layers=1, heads=2, dim=8))
+    tower = CompactVision(CompactConfig(entry=4, stem=(4, 4, 8), width=16, layers=1, heads=2, dim=8))
     tower.train()(tower.normalise(torch.rand(8, 3, 48, 48)))  # moves the statistics of its norms
     return tower.eval()
 

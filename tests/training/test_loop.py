@@ -248,7 +248,7 @@ class Seeing(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.vision = CompactVision(CompactConfig(size=8, stem=(4, 4, 4), width=8, layers=2, heads=2, dim=4))
+        self.vision = CompactVision(CompactConfig(size=8, entry=4, stem=(4, 4, 4), width=8, layers=2, heads=2, dim=4))
 
     def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         pictures = batch["x"].reshape(-1, 1, 2, 4).repeat(1, 3, 4, 2)

@@ -15,7 +15,7 @@ CLASSES = [0, 0, 0, 1, 2, 2, 0, 1]
 
 def learner(seed: int = 0, **settings: float) -> FaceLanguage:
     torch.manual_seed(seed)
-    vision = CompactVision(CompactConfig(stem=(4, 4, 8), width=16, layers=1, heads=2, dim=8))
+    vision = CompactVision(CompactConfig(entry=4, stem=(4, 4, 8), width=16, layers=1, heads=2, dim=8))
     made = FaceLanguage(vision, torch.randn(len(CLASSES), 12), CLASSES, **settings)
     torch.nn.init.normal_(made.vision.project.weight)
     return made
@@ -58,7 +58,7 @@ def test_log_probabilities_are_of_shares_over_the_classes() -> None:
 
 def test_a_class_gains_nothing_by_having_more_captions() -> None:
     torch.manual_seed(0)
-    vision = CompactVision(CompactConfig(stem=(4, 4, 8), width=16, layers=1, heads=2, dim=8)).eval()
+    vision = CompactVision(CompactConfig(entry=4, stem=(4, 4, 8), width=16, layers=1, heads=2, dim=8)).eval()
     one, two = torch.randn(2, 12)
     images = torch.randn(3, 3, 48, 48)
     few, many = (

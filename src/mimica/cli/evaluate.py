@@ -44,23 +44,11 @@ class Evaluate:
         """Print the figures; 1 if some files could not be read."""
         from rich.console import Console
 
-        from mimica.checkpoint import restate
         from mimica.data.clipset import items
-        from mimica.data.degrade import DEGRADATIONS
-        from mimica.errors import UsageError, unknown
-        from mimica.reading.evaluate import held_out
-        from mimica.reading.picture import check
         from mimica.reading.reader import Reader
-        from mimica.reading.trust_picture import draw_trust
-        from mimica.recognition.registry import load, locate
+        from mimica.recognition.registry import load
 
-        for name in self.degrade:
-            if name not in DEGRADATIONS:
-                raise unknown("degradation", name, DEGRADATIONS)
-        if self.degrade and self.settings.faces != "none":
-            raise UsageError("degradations are of pictures that are a face already; add --faces none")
-        if self.picture:
-            check(self.picture)
+        self._refuse()
         recogniser = load(self.model, device=self.settings.device)
         found = items(self.data, space=recogniser.space)
         reader = Reader(recogniser, self.settings)
@@ -70,6 +58,32 @@ class Evaluate:
         after = {name: self._evaluated(reader, found, name, console) for name in self.degrade}
         if after:
             _print_after(result, after, console)
+        self._written(result, after, reader)
+        return int(bool(result.unread))
+
+    def _refuse(self) -> None:
+        """Raise UsageError for what cannot be done, before anything is read."""
+        from mimica.data.degrade import DEGRADATIONS
+        from mimica.errors import UsageError, unknown
+        from mimica.reading.picture import check
+
+        for name in self.degrade:
+            if name not in DEGRADATIONS:
+                raise unknown("degradation", name, DEGRADATIONS)
+        if self.degrade and self.settings.faces != "none":
+            raise UsageError("degradations are of pictures that are a face already; add --faces none")
+        if self.picture:
+            check(self.picture)
+
+    def _written(self, result: Evaluation, after: Mapping[str, Evaluation], reader: Reader) -> None:
+        """Put the figures wherever they are asked for."""
+        from mimica.checkpoint import restate
+        from mimica.data.degrade import DEGRADATIONS
+        from mimica.reading.evaluate import held_out
+        from mimica.reading.trust_picture import draw_trust
+        from mimica.recognition.registry import locate
+
+        data = Path(self.data.partition(":")[2]).name
         if self.json:
             facts = {**result.facts(), "data": self.data, "model": self.model, "settings": asdict(self.settings)}
             facts["degraded"] = {
@@ -78,11 +92,10 @@ class Evaluate:
             }
             _write(self.json, facts)
         if self.picture:
-            title = f"{recogniser.name} on {Path(self.data.partition(':')[2]).name}"
+            title = f"{reader.recogniser.name} on {data}"
             draw_trust(result, self.picture, title=title, threshold=reader.unsure_below)
         if self.keep:
-            restate(locate(self.model), held_out=held_out(result, after, data=Path(self.data.partition(":")[2]).name))
-        return int(bool(result.unread))
+            restate(locate(self.model), held_out=held_out(result, after, data=data))
 
     def _evaluated(self, reader: Reader, found: Sequence[Item], degrade: str | None, console: Console) -> Evaluation:
         from rich.progress import Progress

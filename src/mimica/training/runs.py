@@ -56,15 +56,7 @@ def pretrain(
     average is learned beside its label. Raises CheckpointError for a start of another shape.
     """
     features, classes = caption_features(clips, out / "captions.safetensors")
-    torch.manual_seed(recipe.loop.seed)
-    learner = FaceLanguage(
-        CompactVision(recipe.encoder), features, classes,
-        smoothing=recipe.smoothing, mixup=recipe.mixup, teach=recipe.teach,
-    )  # fmt: skip
-    begin(learner.vision)
-    if start is not None:
-        _start(learner, start)
-    channels_last(learner.vision)
+    learner = _learner(recipe, features, classes, start)
     if teachers:
         clips = replace(clips, shares=_taught(clips, teachers, features, classes))
     data = Batches(
@@ -82,6 +74,19 @@ def pretrain(
     facts = _facts(recipe, clips) | began | {"log_scale": float(learner.log_scale.detach()), "metrics": figures}
     save_encoder(path, learner.vision, learner.project.weight, facts)
     return path
+
+
+def _learner(recipe: Pretraining, features: Tensor, classes: list[int], start: Path | None) -> FaceLanguage:
+    torch.manual_seed(recipe.loop.seed)
+    learner = FaceLanguage(
+        CompactVision(recipe.encoder), features, classes,
+        smoothing=recipe.smoothing, mixup=recipe.mixup, teach=recipe.teach,
+    )  # fmt: skip
+    begin(learner.vision)
+    if start is not None:
+        _start(learner, start)
+    channels_last(learner.vision)
+    return learner
 
 
 def _start(learner: FaceLanguage, path: Path) -> None:
