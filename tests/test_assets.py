@@ -7,6 +7,7 @@ import tarfile
 import urllib.request
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 
@@ -64,6 +65,7 @@ def test_every_asset_states_its_digests_its_licences_and_pinned_sources(one: Ass
     assert ASSETS[one.name] is one
     assert all(len(digest) == 64 and int(digest, 16) for digest in one.files.values())
     assert all((one.use, one.licence_code, one.licence_weights, one.licence_data, one.megabytes > 0))
+    assert one.sources or one.by_hand
     for source in one.sources:
         kind, _, rest = source.partition(":")
         assert source.endswith("/")
@@ -118,6 +120,17 @@ def test_sources_are_tried_in_order_and_each_one_is_heard(registered: Register, 
         assets.fetch("thing")
     assert f"{tmp_path / 'empty'}: it holds no one.bin" in str(caught.value)
     assert f"{tmp_path / 'absent'}: is neither a folder nor a source" in str(caught.value)
+
+
+def test_what_no_index_has_is_fetched_from_a_folder_and_says_so(
+    registered: Register, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = replace(registered(), sources=(), by_hand="its maker gives it away")
+    monkeypatch.setattr(assets, "ASSETS", MappingProxyType({"thing": one}))
+    for ask in (assets.find, assets.fetch):
+        with pytest.raises(AssetError, match=r"its maker gives it away.*mimica assets fetch thing --source FOLDER"):
+            ask("thing")
+    assert assets.fetch("thing", source=str(source)) == assets.find("thing")
 
 
 def test_the_one_file_of_an_asset_is_given_as_a_path(registered: Register, source: Path) -> None:

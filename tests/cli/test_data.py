@@ -79,6 +79,17 @@ def test_what_cannot_be_drawn_exits_with_2_and_writes_nothing(mimica: Run, flags
     assert not Path("drawn").exists()
 
 
+def test_a_face_that_is_not_here_is_a_sentence_and_nothing_is_written(
+    mimica: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MIMICA_HOME", str(tmp_path / "empty"))
+    monkeypatch.setattr("mimica.data.render.context", lambda: None)
+    code, _, err = mimica("data", "actor", "--out", "drawn", "--clips", 1, *TINY, "--render", "ict")
+    assert code == FAILED
+    assert "mimica assets fetch ict-face --source FOLDER" in err
+    assert not Path("drawn").exists()
+
+
 def test_what_to_do_with_data_must_be_said(mimica: Run) -> None:
     code, _, err = mimica("data")
     assert code == USAGE
@@ -90,3 +101,21 @@ def test_a_place_that_cannot_be_written_to_fails_with_a_sentence(mimica: Run, tm
     code, _, err = mimica("data", "actor", "--out", "file", "--clips", "1")
     assert code == FAILED
     assert err.startswith("mimica: cannot write to file: ")
+
+
+def test_faces_are_packed_into_one_file_that_training_reads(mimica: Run) -> None:
+    from mimica.data.clipset import load, load_held
+
+    assert mimica("data", "actor", "--out", "drawn", "--clips", "6", *TINY)[0] == DONE
+    code, out, err = mimica("data", "pack", "table:drawn/clips.csv", "--out", "faces.safetensors", "--size", "16")
+    assert code == DONE, err
+    assert out.splitlines()[-1] == "faces.safetensors"
+    clips = load("packed:faces.safetensors", size=16)
+    assert [len(frames) for frames in clips.frames] == [4] * 6
+    assert load_held("packed:faces.safetensors", size=16) is None
+
+
+def test_data_to_pack_that_is_not_there_is_refused(mimica: Run) -> None:
+    code, _, err = mimica("data", "pack", "folder:nowhere", "--out", "faces.safetensors")
+    assert code == FAILED
+    assert "there is no nowhere" in err

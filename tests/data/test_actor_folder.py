@@ -13,6 +13,7 @@ from PIL import Image
 from mimica.data import actor, actor_folder
 from mimica.data.actor import UNIT_ORDER, ActorClips, reversed_pairs
 from mimica.data.actor_folder import write_actor
+from mimica.data.actor_renders import RENDERS
 from mimica.data.actor_settings import ActorSettings
 from mimica.data.clipset import ClipSet, from_actor, load, load_held, space_of
 from mimica.errors import InputError, UsageError
@@ -165,7 +166,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         calls.append(number if size else 0)
         return actor.clips(number, size=size, **how)
 
-    monkeypatch.setattr(actor_folder, "clips", clips)
+    monkeypatch.setattr(actor_folder, "render_of", lambda settings: replace(RENDERS["formula"], clips=clips))
     return calls
 
 

@@ -19,7 +19,7 @@ class List:
         for name, asset in assets.ASSETS.items():
             print(f"{name}: {assets.check(name)}, {asset.megabytes:g} MB, {asset.use}")
             print(f"    licences: code {asset.licence_code} · file {asset.licence_weights} · data {asset.licence_data}")
-            print(f"    from {' or '.join(asset.sources)}")
+            print(f"    from {' or '.join(asset.sources) or asset.by_hand}")
         print(f"kept in {assets.home() / 'assets'}")
         return 0
 
@@ -45,7 +45,8 @@ class Fetch:
             if self.source is None and assets.check(name) == "present":
                 print(f"{name}: present in {assets.folder(asset)}")
                 continue
-            print(f"{name}: {asset.megabytes:g} MB from {self.source or ' or '.join(asset.sources)}", flush=True)
+            sources = self.source or " or ".join(asset.sources) or "a folder of yours"
+            print(f"{name}: {asset.megabytes:g} MB from {sources}", flush=True)
             print(f"{name}: kept in {assets.fetch(name, source=self.source)} (licence: {asset.licence_weights})")
         return 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_EXTRAS = {"clip": ("transformers",), "train": ("accelerate", "sklearn", "matplotlib")}
+_EXTRAS = {"clip": ("transformers",), "train": ("accelerate", "sklearn", "matplotlib"), "render": ("moderngl",)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Synthetic clips of the actor on disk: a folder of numbered pictures a clip, and a table of what each shows.
 
-    about.json         what this is: synthetic, drawn by formula; with which settings, by which version
+    about.json         what this is: synthetic, and how drawn; with which settings, by which version
     label_space.json   the classes, and what they look like in words
     clips/000000/…     the frames of a clip as PNG, without loss, so that a reversed clip is exactly reversed
     clips.csv          a row a clip; written after them, so that all are there when it is
@@ -26,7 +26,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from mimica import __version__
-from mimica.data.actor import DIRECTION, UNIT_ORDER, ActorClips, clips, reversed_pairs, together
+from mimica.data.actor import DIRECTION, UNIT_ORDER, ActorClips, together
+from mimica.data.actor_renders import render_of
 from mimica.data.actor_settings import ActorSettings
 from mimica.data.clipset import ABOUT_FILE, SPACE_FILE
 from mimica.errors import InputError, UsageError
@@ -42,14 +43,8 @@ COLUMNS = {
     "scene_polarity": "what stands behind: 1 bright and warm, 0 even and grey, -1 dark and cold",
     "actor": "the number of the actor, among those of this part and seed",
 } | {f"AU{unit}": "how strong this Action Unit is, 0 to 1, frame by frame" for unit in UNIT_ORDER}
-"""The columns of the table, and what they say."""
+"""The columns of every table, and what they say; a way to draw may add its own."""
 
-_WHAT = (
-    "Synthetic clips of faces, drawn by formula with `mimica data actor`: no photograph, no person, and nothing made "
-    "from one. They show the prototypes of FACS, plainer than any real face; figures on them say nothing of people."
-)
-_LICENCE = "Apache-2.0, as the code that draws them"
-_PICTURE = "synthetic face, drawn by formula; no photograph"
 _SHOWN = 8
 
 
@@ -60,18 +55,20 @@ def write_actor(out: Path, settings: ActorSettings, *, progress: Callable[[int],
     stopped. `progress` is told how many are there. No more than a few clips are ever in memory.
     Raises UsageError where the folder holds something else, InputError where it cannot be written to.
     """
+    render_of(settings).ready()
     try:
         _begin(out, settings)
         with _whole(out / TABLE) as path, path.open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file, lineterminator="\n")
-            table.writerow(COLUMNS)
+            table.writerow([*COLUMNS, *render_of(settings).columns])
             at_once = 2 * together(settings.frames)
             for first in range(0, settings.clips, at_once):
                 numbers = range(first, min(first + at_once, settings.clips))
-                table.writerows(_rows(numbers, _written(out, settings, numbers), settings.part))
+                table.writerows(_rows(numbers, _written(out, settings, numbers), settings))
                 progress(numbers.stop)
         with _whole(out / SHEET) as path:
-            _look(out, path, every=_SHOWN if settings.task == "emotion" and settings.clips > _SHOWN**2 else 1)
+            every = _SHOWN if settings.task == "emotion" and settings.clips > _SHOWN**2 else 1
+            _look(out, path, how=render_of(settings).how, every=every)
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(f"cannot write to {out}: {reason}; choose another place with --out") from None
@@ -80,9 +77,11 @@ def write_actor(out: Path, settings: ActorSettings, *, progress: Callable[[int],
 
 def _begin(out: Path, settings: ActorSettings) -> None:
     """Say what the folder is going to hold, unless it holds something else."""
-    facts = {"synthetic": True, "reversed_pairs": settings.paired, **settings.drawing()}
+    way = render_of(settings)
+    facts = {"synthetic": True, "render": settings.render, "reversed_pairs": settings.paired, **settings.drawing()}
     made = {"mimica": __version__, "clips": settings.clips, "facts": facts}
-    about = {"what": _WHAT, "synthetic": True, "licence": _LICENCE, **made, "columns": COLUMNS}
+    said = {"what": way.what, "synthetic": True, "licence": way.licence}
+    about = {**said, **made, "columns": {**COLUMNS, **way.columns}}
     if (out / ABOUT_FILE).exists():
         _compare(out, json.loads(json.dumps(made)))
         return
@@ -99,7 +98,8 @@ def _begin(out: Path, settings: ActorSettings) -> None:
 def _compare(out: Path, made: dict[str, Any]) -> None:
     try:
         about = json.loads((out / ABOUT_FILE).read_text(encoding="utf-8"))
-        there = {"mimica": about["mimica"], "clips": about["clips"], **about["facts"]}
+        # Before there was a second way to draw, nothing was said of it.
+        there = {"mimica": about["mimica"], "clips": about["clips"], "render": "formula", **about["facts"]}
     except (ValueError, KeyError, TypeError):
         raise UsageError(
             f"{out / ABOUT_FILE} is not what this command writes; choose another place with --out"
@@ -118,19 +118,20 @@ def _written(out: Path, settings: ActorSettings, numbers: range) -> ActorClips:
     folders = [out / CLIPS / f"{number:06d}" for number in numbers]
     missing = [i for i, folder in enumerate(folders) if len(list(folder.glob("frame_*.png"))) != settings.frames]
     how = settings.drawing() | {"size": settings.size if missing else 0}
+    way = render_of(settings)
     if settings.paired:
-        drawn = reversed_pairs(clips(len(numbers) // 2, first=numbers.start // 2, **how))
+        drawn = way.reversed_pairs(way.clips(len(numbers) // 2, first=numbers.start // 2, **how))
     else:
-        drawn = clips(len(numbers), first=numbers.start, **how)
+        drawn = way.clips(len(numbers), first=numbers.start, **how)
     for i in missing:
-        _save(folders[i], drawn.face[i].permute(0, 2, 3, 1).numpy())
+        _save(folders[i], drawn.face[i].permute(0, 2, 3, 1).numpy(), f"synthetic face, {way.how}; no photograph")
     return drawn
 
 
-def _save(folder: Path, frames: np.ndarray) -> None:
+def _save(folder: Path, frames: np.ndarray, what: str) -> None:
     """The frames uint8 [T, S, S, 3] of a clip as pictures, which are there all at once or not at all."""
     stated = PngInfo()
-    stated.add_text("Description", _PICTURE)
+    stated.add_text("Description", what)
     with _whole(folder) as path:
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir(parents=True)
@@ -139,15 +140,17 @@ def _save(folder: Path, frames: np.ndarray) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _rows(numbers: range, drawn: ActorClips, part: str) -> Iterator[list[Any]]:
+def _rows(numbers: range, drawn: ActorClips, settings: ActorSettings) -> Iterator[list[Any]]:
+    more = render_of(settings).values
     for i, number in enumerate(numbers):
         label, expression = drawn.space.names[drawn.labels[i]], EXPRESSIONS.names[drawn.expressions[i]]
         curves = [" ".join(f"{value:.3f}" for value in curve) for curve in drawn.units[i].T.tolist()]
         behind, actor = int(drawn.scene[i]), int(drawn.identity[i])
-        yield [f"{CLIPS}/{number:06d}", label, part, expression, behind, actor, *curves]
+        own = [f"{CLIPS}/{number:06d}", label, settings.part, expression, behind, actor]
+        yield [*own, *curves, *more(drawn, i)]
 
 
-def _look(out: Path, path: Path, *, every: int) -> None:
+def _look(out: Path, path: Path, *, how: str, every: int) -> None:
     """A sheet of some clips: the first, or every so many, that not all of them show one actor."""
     from mimica.data.actor_sheet import save_clips
 
@@ -157,7 +160,7 @@ def _look(out: Path, path: Path, *, every: int) -> None:
             frames = [np.asarray(Image.open(picture)) for picture in sorted((out / row["path"]).glob("frame_*.png"))]
             texts = dict.fromkeys((row["label"], row["expression"], f"scene {row['scene_polarity']}"))
             shown.append(("\n".join(texts), np.stack(frames)))
-    save_clips(path, shown)
+    save_clips(path, shown, how=how)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from mimica.errors import UsageError
 Part = Literal["train", "test"]
 Proportions = Literal["equal", "dfew"]
 Task = Literal["emotion", "direction"]
+Rendering = Literal["formula", "ict"]
 
 SMALLEST, LARGEST = 16, 512
 """Sides of a picture in pixels. Below, nothing of a face is left to see; above, soft shapes gain nothing."""
@@ -21,6 +22,8 @@ class ActorSettings:
 
     clips: int
     """How many clips; of the task direction, part test, every second one is the one before it reversed."""
+    render: Rendering = "formula"
+    """How: by formula, flat and plain, or ict, a face in three dimensions (extra [render], asset ict-face)."""
     size: int = 64
     """Side of the pictures in pixels, 16 to 512."""
     frames: int = 16
@@ -72,5 +75,5 @@ class ActorSettings:
         return self.task == "direction" and self.part == "test"
 
     def drawing(self) -> dict[str, Any]:
-        """All that decides how a clip looks, as `mimica.data.actor.clips` takes it."""
-        return {name: value for name, value in asdict(self).items() if name != "clips"}
+        """All that decides how a clip looks, as `clips` of `mimica.data.actor` and `.render` take it."""
+        return {name: value for name, value in asdict(self).items() if name not in ("clips", "render")}

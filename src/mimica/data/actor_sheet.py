@@ -28,12 +28,12 @@ def save_sheet(path: Path, *, size: int, enlarge: int, part: Part, seed: int) ->
     page.quantize(256, kmeans=2, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
-def save_clips(path: Path, rows: Sequence[tuple[str, np.ndarray]]) -> None:
+def save_clips(path: Path, rows: Sequence[tuple[str, np.ndarray]], *, how: str = "drawn by formula") -> None:
     """Rows of synthetic clips uint8 [T, S, S, 3] over time, with a text beside each: at most eight frames of each."""
     size = rows[0][1].shape[1]
     places = [np.linspace(0, len(clip) - 1, min(_COLUMNS, len(clip))).round().astype(int) for _, clip in rows]
     shown = [(text, clip[at]) for (text, clip), at in zip(rows, places, strict=True)]
-    title = f"synthetic clips, drawn by formula, of {size} pixels; a clip a row, over time"
+    title = f"synthetic clips, {how}, of {size} pixels; a clip a row, over time"
     side = size * (128 // size) if size <= 128 else 128
     _page(shown, side=side, title=title).save(path, "PNG")  # a temporary name has no ending that would say so
 

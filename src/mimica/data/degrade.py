@@ -68,7 +68,7 @@ def shrunk(image: np.ndarray, side: int) -> np.ndarray:
 
 
 def _rounded(values: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """A table of clips: CSV or Parquet with the columns `path` and `label`, and `part` if there are parts.
 
-A column `group`, of whatever people or recordings are parted by, is for figures of each group. Other columns are passed over. Classes other than the seven expressions are stated in a file beside
-the table (`clipset.SPACE_FILE`).
+A column `group`, of whatever people or recordings are parted by, is for figures of each group. Other
+columns are passed over. Classes other than the seven expressions are stated in a file beside the
+table (`clipset.SPACE_FILE`).
 """
 
 from __future__ import annotations

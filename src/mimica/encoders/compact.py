@@ -46,7 +46,8 @@ class CompactConfig:
     @classmethod
     def from_facts(cls, facts: dict[str, Any]) -> CompactConfig:
         """The config that a checkpoint's JSON states."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in facts.items()})
+        lists = {key: tuple(value) for key, value in facts.items() if isinstance(value, list)}
+        return cls(**{**facts, **lists})
 
     def facts(self) -> dict[str, Any]:
         """The config as a checkpoint's JSON states it."""
