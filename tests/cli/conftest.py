@@ -23,3 +23,9 @@ def mimica(
         return code, out, err
 
     return run
+
+
+@pytest.fixture
+def quick(tiny_model: Path) -> list[str]:
+    """Flags that read whole pictures with a tiny model."""
+    return ["--model", str(tiny_model), "--faces", "none", "--fps", "5", "--window", "4", "--stride", "4"]

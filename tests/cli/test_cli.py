@@ -13,17 +13,12 @@ from pathlib import Path
 import pytest
 
 from drawn import alone, film, folder, photo, picture
+from filmed import Slow
 from mimica.cli import DONE, FAILED, USAGE
 from mimica.cli.predict import _Bar
 
 Said = tuple[int, str, str]
 """The exit code, standard output and standard error of a command."""
-
-
-@pytest.fixture
-def quick(tiny_model: Path) -> list[str]:
-    """Flags that read whole pictures with a tiny model."""
-    return ["--model", str(tiny_model), "--faces", "none", "--fps", "5", "--window", "4", "--stride", "4"]
 
 
 @pytest.fixture
@@ -336,3 +331,17 @@ def test_whoever_reads_our_output_may_stop_when_they_have_enough(quick: list[str
         child.stdout.close()
         err = child.stderr.read() if child.stderr else ""
     assert (child.returncode, err) == (DONE, "")
+
+
+def test_a_camera_that_is_too_fast_is_said_on_standard_error_while_it_lasts_and_at_the_end(
+    mimica: Callable[..., Said], quick: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = Slow(alone(100), rate=10, pause=4, waits=lambda index: index % 2 == 0)
+    monkeypatch.setattr("mimica.video.read.open_camera", lambda name, notes: device)
+    code, out, err = mimica("predict", "camera:0", *quick, "--out", "-")
+    assert code == DONE
+    assert {json.loads(line)["source"] for line in out.splitlines()} == {"camera:0"}
+    falling, fell = (line for line in err.splitlines() if "dropped" in line)
+    assert "camera:0: falling behind" in falling
+    assert "camera:0 fell behind the camera: " in fell
+    assert "of 50 frames to be read" in fell

@@ -81,7 +81,7 @@ def test_duse_on_a_clip_is_trained_and_then_reads_shows_and_measures(
     assert (facts["encoder"], facts["recipe"]["loop"]["epochs"]) == (str(clip), 2)
     assert LabelSpace.from_facts(facts["labels"]) == LabelSpace.from_facts(PAIR)
     assert (facts["data"]["clips"], facts["calibrated_on"]["clips"]) == (8, 2)
-    assert facts["metrics"].keys() == {"war", "uar", "ece"}
+    assert facts["metrics"].keys() == {"war", "uar", "ece", "degraded"}
 
     source = film(tmp_path / "clip.mp4", alone(10), rate=5)
     reading = ["--faces", "none", "--fps", "5", "--window", "4"]

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from mimica.faces import crop
 from mimica.faces.crop import cut, face_view, scene_view, square
 
 H, W = 40, 60
@@ -70,3 +71,14 @@ def test_a_scene_keeps_the_middle_of_the_long_side_and_is_not_squeezed():
     wide[:, 30:60, 1] = 255
     assert (scene_view(wide, size=30)[:, 1:-1, 1] == 255).all()
     assert (scene_view(wide.transpose(1, 0, 2), size=15)[1:-1, :, 1] == 255).all()
+
+
+def test_a_box_beyond_all_memory_is_cut_from_every_nth_pixel(monkeypatch):
+    y, x = np.mgrid[:60, :400]
+    image = np.stack([y * 4, x // 2, 255 - x // 2], axis=-1).astype(np.uint8)
+    box = np.array([0.0, -170.0, 400.0, 230.0])
+    whole = cut(image, box, 24)
+    monkeypatch.setattr(crop, "_MOST_PIXELS", 100 * 100)
+    assert np.abs(cut(image, box, 24).astype(int) - whole).max() <= 16, "four rows at most are passed over"
+    monkeypatch.undo()
+    assert cut(image, np.array([-1e6, -1e6, 1e6, 1e6]), 24).shape == (24, 24, 3)

@@ -2,22 +2,24 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from drawn import alone, film, folder, photo, picture
 from mimica import checkpoint
 from mimica.errors import AssetError, InputError, UsageError
-from mimica.reading.job import RECORD, Job, Outcome, names, run
+from mimica.reading.events import Event
+from mimica.reading.job import Job, run
+from mimica.reading.reader import Reader
+from mimica.reading.record import RECORD, Outcome
 from mimica.reading.settings import Settings
 
 QUICK = Settings(fps=5, window=4, stride=4, faces="none")
@@ -47,27 +49,6 @@ def written(out: Path) -> dict[str, bytes]:
 
 def change(path: str) -> None:
     os.utime(path, ns=(0, 10**9))
-
-
-# Names
-
-
-@given(st.lists(st.from_regex(r"[ab.]?/?[abAB]{1,2}(-mp4)?(\.(mp4|MOV))?", fullmatch=True), unique=True), st.data())
-def test_no_two_outputs_share_a_name_and_a_name_once_given_stays(sources: list[str], data: st.DataObject) -> None:
-    unique = list({os.path.abspath(source): source for source in sources}.values())
-    first = data.draw(st.integers(0, len(unique)))
-    known = names(unique[:first])
-    chosen = names(unique[first:], known) | known
-    assert len({name.lower() for name in chosen.values()}) == len(unique)
-    assert names(unique, known) == chosen
-
-
-@pytest.mark.parametrize("source", [".", "..", "camera:0", "folder.v1/", "a.b.mp4", "/clips/x.mov"])
-def test_a_name_is_a_plain_file_name(source: str) -> None:
-    (name,) = names([source]).values()
-    assert name
-    assert not name.startswith(".")
-    assert not set(name) & set('/\\:*?"<>|')
 
 
 # One bad file costs only itself
@@ -118,6 +99,34 @@ def test_without_a_folder_readings_go_to_standard_output_as_json_lines(
     assert [record["source"] for record in records] == [clips[0]] * 3
     assert outcome.outputs == []
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (KeyError("box"), "a defect of Mimica, which you could report (KeyError: 'box', in test_job.py line"),
+        (MemoryError(), "more memory than there is"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "more memory than there is"),
+        (OSError(5, "Input/output error"), "Input/output error; check the disk"),
+        (UsageError("this cannot be"), ": this cannot be"),
+    ],
+)
+def test_whatever_goes_wrong_with_a_source_is_one_sentence_that_names_it(
+    job: Job, clips: list[str], monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    whole = Reader.read
+
+    def read(self: Reader, source: str, **how: Any) -> Iterator[Event]:
+        if source == clips[0]:
+            raise error
+        return whole(self, source, **how)
+
+    monkeypatch.setattr(Reader, "read", read)
+    bad, good = run(job, clips)
+    assert (bad.state, good.state) == ("failed", "done")
+    assert bad.error.startswith(clips[0])
+    assert said in bad.error
+    assert "\n" not in bad.error
 
 
 # What an earlier run has finished
@@ -302,20 +311,40 @@ def begun(out: Path) -> bool:
     return any(out.glob(".*.csv.part"))
 
 
-def test_a_process_that_dies_fails_its_sources_in_a_sentence(long: tuple[Job, list[str]], tmp_path: Path) -> None:
+def test_a_process_that_dies_costs_only_the_source_that_it_died_of(job: Job, clips: list[str], tmp_path: Path) -> None:
+    endless = str(film(tmp_path / "a-long.mp4", [alone(1)[0]] * 1500, rate=30))
+    slow = replace(job, settings=replace(QUICK, fps=30, stride=1))
+    over = threading.Event()
+
     def kill() -> None:
-        until = time.monotonic() + 30
-        while not begun(tmp_path / "out") and time.monotonic() < until:
-            time.sleep(0.05)
-        for process in active_children():
-            process.kill()
+        while not over.wait(0.05):
+            if (tmp_path / "out" / ".a-long.csv.part").exists():
+                for process in active_children():
+                    process.kill()
+                (tmp_path / "out" / ".a-long.csv.part").unlink(missing_ok=True)
 
     killer = threading.Thread(target=kill)
     killer.start()
-    outcomes = list(run(*long, jobs=2))
-    killer.join()
-    assert [outcome.state for outcome in outcomes] == ["failed"] * 3
-    assert all("--jobs" in outcome.error for outcome in outcomes)
+    try:
+        outcomes = {outcome.source: outcome for outcome in run(slow, [endless, clips[0]], jobs=2)}
+    finally:
+        over.set()
+        killer.join()
+    assert {source: outcome.state for source, outcome in outcomes.items()} == {endless: "failed", clips[0]: "done"}
+    assert outcomes[endless].error.startswith(endless)
+    assert "--jobs" in outcomes[endless].error
+
+
+def test_a_process_ends_when_the_one_that_began_it_is_killed(tmp_path: Path) -> None:
+    script = (
+        "import time, multiprocessing as m; from mimica.reading.job import _end_with_parent as end;"
+        "m.get_context('spawn').Process(target=end).start(); print('begun', flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"begun\n"
+        parent.kill()
+        assert parent.communicate(timeout=120)[0] == b"", "both have let go of standard output"
 
 
 def test_what_every_process_lacks_is_said_once(

@@ -10,6 +10,7 @@ import pytest
 
 import mimica
 from drawn import HEIGHT, WIDTH, Squares, alone, film, folder, photo, picture, walk
+from filmed import Slow
 from mimica.clips import Reading, Track
 from mimica.errors import InputError, UsageError
 from mimica.reading import reader as reader_module
@@ -18,6 +19,7 @@ from mimica.reading.reader import Reader
 from mimica.reading.settings import Settings
 from mimica.recognition.model import Recogniser
 from mimica.recognition.registry import load
+from mimica.video import read as read_module
 from mimica.video.sampling import WindowGrid
 
 QUICK = Settings(fps=10, window=8, stride=4, unsure_below=0.0, frame_rate=20)
@@ -143,7 +145,7 @@ def test_the_models_own_threshold_holds_where_none_is_given(recogniser: Recognis
 
 
 def test_a_face_that_is_too_small_is_read_and_called_low_quality(recogniser: Recogniser, tmp_path: Path) -> None:
-    images = [picture({"a": (40, 40)}, i, side=16) for i in range(24)]
+    images = [picture({"a": (40, 40)}, i, side=12) for i in range(24)]
     found = readings(read(recogniser, folder(tmp_path / "small", images), replace(QUICK, unsure_below=1.0)))
     assert {r.status for r in found} == {"low_quality"}
     assert all(r.label for r in found)
@@ -319,3 +321,62 @@ def test_a_model_may_read_windows_shorter_than_the_longest_that_it_can(recognise
     short = replace(recogniser, window=8)
     assert Reader(short, Settings(faces="none")).grid == WindowGrid(fps=8, frames=8, stride=4)
     assert Reader(short, Settings(faces="none", window=16)).grid.frames == 16
+
+
+def even(index: int) -> bool:
+    """Which of twenty frames a second are looked at when ten are."""
+    return index % 2 == 0
+
+
+def test_a_camera_that_is_too_fast_is_read_with_true_times_and_what_was_dropped_is_said(
+    recogniser: Recogniser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_module, "open_camera", lambda name, notes: Slow(alone(100), rate=20, pause=20, waits=even))
+    events = read(recogniser, Path("camera:0"))
+    end = closed(events)
+    looked = [event.frame for event in events if isinstance(event, Seen)]
+    assert (end.frames, end.read, end.last_time) == (100, len(looked), pytest.approx(99 / 20))
+    assert [frame.time for frame in looked] == [pytest.approx(frame.index / 20) for frame in looked]
+    assert any(f"{50 - len(looked)} of 50 frames to be read were dropped" in warning for warning in end.warnings)
+    found = readings(events)
+    assert found[0].start == 0.0
+    assert found[-1].end == pytest.approx(5.0, abs=0.11)
+    assert all(r.end - r.start <= 0.8 + 1e-6 for r in found), "no reading spans the time that was dropped"
+    assert not any(1.1 < r.start < 4.7 for r in found)
+
+
+def test_writing_every_frame_of_a_camera_changes_nothing_of_what_is_read_in_time(
+    recogniser: Recogniser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+    for every, waits in ((False, even), (True, lambda index: True)):
+        device = Slow(alone(40), rate=20, waits=waits)
+        monkeypatch.setattr(read_module, "open_camera", lambda name, notes, device=device: device)
+        told.append(read(recogniser, Path("camera:0"), every_frame=every))
+    assert readings(told[0]) == readings(told[1])
+    assert closed(told[0]).read == closed(told[1]).read == 20
+    assert not closed(told[1]).warnings
+
+
+def test_everything_is_loaded_before_a_camera_films(recogniser: Recogniser, monkeypatch: pytest.MonkeyPatch) -> None:
+    detector = Squares()
+    searched: list[int] = []
+
+    def opened(name: str, notes: list[str]) -> Slow:
+        searched.append(len(detector.calls))
+        return Slow(alone(2), waits=lambda index: False)
+
+    monkeypatch.setattr(read_module, "open_camera", opened)
+    list(Reader(recogniser, QUICK, detector=detector).read("camera:0"))
+    assert searched == [1]
+
+
+def test_a_cameras_window_is_read_before_faces_are_looked_for_in_the_next_frame(
+    recogniser: Recogniser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_module, "open_camera", lambda name, notes: Slow(alone(30), rate=10))
+    detector = Squares()
+    for event in Reader(recogniser, QUICK, detector=detector).read("camera:0"):
+        if isinstance(event, Reading):
+            break
+    assert len(detector.calls) == 1 + 8, "one to load everything, and one for each frame of the window"

@@ -52,10 +52,13 @@ def view(number: int, time: float) -> View:
     return View(time=time, face=np.full((1, 1, 3), number, np.uint16), quality=1.0)
 
 
-def told(seen: Shown) -> list[Window]:
+def told(seen: Shown, *, early: bool = False) -> list[Window]:
+    """What is told; `early`, each frame's time is known before the people in it are."""
     windows = Windows(seen.grid, step=1 / seen.grid.fps)
     given_ = []
     for number, (time, people) in enumerate(zip(seen.times, seen.people, strict=True)):
+        if early:
+            given_ += windows.close(time)
         given_ += windows.add(time, {person: view(number, time) for person in people})
     return given_ + windows.finish()
 
@@ -191,6 +194,14 @@ def test_it_is_what_a_look_at_everything_at_once_would_tell(seen: Shown) -> None
 
 def _spread(number: int, most: int) -> list[int]:
     return list(range(number)) if number <= most else np.linspace(0, number - 1, most).round().astype(int).tolist()
+
+
+@some
+@given(shown())
+def test_a_window_may_be_closed_as_soon_as_the_time_of_the_next_frame_is_known(seen: Shown) -> None:
+    for early, late in zip(told(seen, early=True), told(seen), strict=True):
+        assert (early.start, early.absence) == (late.start, late.absence)
+        assert [(c.person, numbers(c)) for c in early.clips] == [(c.person, numbers(c)) for c in late.clips]
 
 
 def test_whoever_shows_at_the_end_of_a_window_is_left_to_the_next() -> None:

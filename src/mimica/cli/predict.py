@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -16,7 +18,7 @@ from mimica.reading.settings import Settings
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mimica.reading.job import Outcome
+    from mimica.reading.record import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,7 @@ class Predict:
         if not self.sources:
             raise UsageError("name at least one file, folder, glob or camera:0 to read")
         streamed = self.out == "-"
+        _speak_of_any_name(streamed)
         job = Job(
             model=self.model, out=None if streamed else Path(self.out), formats=self.format, settings=self.settings,
             blur_faces=self.blur_faces,
@@ -57,7 +60,7 @@ class Predict:
             console = Console(stderr=streamed, width=110)  # a pipe has no width of its own
         stop = _Stop()
         outcomes: list[Outcome] = []
-        with _Bar(streamed or not console.is_terminal) as bar, stop:
+        with _Bar(streamed or not console.is_terminal) as bar, _heard(bar), stop:
             for outcome in run(job, self.sources, jobs=self.jobs, again=self.again, progress=bar, stopped=stop):
                 outcomes.append(outcome)
                 if outcome.state == "failed":
@@ -66,6 +69,15 @@ class Predict:
                     bar.say(f"[yellow]{_plain(Path(outcome.source).name)}[/] {_plain(warning)}")
         _table(outcomes, console)
         return 1 if stop() or any(outcome.state == "failed" for outcome in outcomes) else 0
+
+
+def _speak_of_any_name(streamed: bool) -> None:
+    """A name that a terminal or a log cannot show is shown with marks in it; a stream of readings is UTF-8."""
+    import io
+
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace", encoding="utf-8" if streamed else None)
 
 
 class _Stop:
@@ -125,6 +137,23 @@ class _Bar:
             self.progress.console.print(text)
 
 
+@contextmanager
+def _heard(bar: _Bar) -> Iterator[None]:
+    """What the package warns of while it reads, such as a camera that is too fast, as lines of the bar."""
+    import logging
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            bar.say(f"[yellow]{_plain(record.getMessage())}[/]")
+
+    log, lines = logging.getLogger("mimica"), Lines(logging.WARNING)
+    log.addHandler(lines)
+    try:
+        yield
+    finally:
+        log.removeHandler(lines)
+
+
 def _plain(text: str) -> str:
     from rich.markup import escape
 
@@ -135,17 +164,22 @@ def _table(outcomes: list[Outcome], console: Console) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
+    most = "shown most, or why not" if any(outcome.state == "failed" for outcome in outcomes) else "shown most"
     for name, justify in (("source", "left"), ("state", "left"), ("people", "right"), ("time", "right"),
-                          ("shown most", "left"), ("not sure", "right"), ("no face", "right")):  # fmt: skip
+                          (most, "left"), ("not sure", "right"), ("no face", "right")):  # fmt: skip
         table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for outcome in outcomes:
+        name = Path(outcome.source).name
+        if outcome.state == "failed":
+            table.add_row(_plain(name), "failed", "", "", _plain(outcome.error.replace(outcome.source, name)), "", "")
+            continue
         told = sum(outcome.statuses.values())
         faces = told - outcome.statuses.get("no_face", 0)
         sure = outcome.statuses.get("ok", 0)
         ranked = sorted(outcome.labels.items(), key=lambda pair: -pair[1])
         shown = ", ".join(f"{label} {number / sure:.0%}" for label, number in ranked if number >= 0.1 * sure)
         table.add_row(
-            _plain(Path(outcome.source).name), outcome.state, str(outcome.people), f"{outcome.seconds:.1f} s", shown,
+            _plain(name), outcome.state, str(outcome.people), f"{outcome.seconds:.1f} s", shown,
             f"{1 - sure / faces:.0%}" if faces else "", f"{1 - faces / told:.0%}" if told else "",
         )  # fmt: skip
     console.print(table)

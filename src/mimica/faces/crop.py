@@ -19,6 +19,10 @@ no shift is needed.
 """
 
 
+_MOST_PIXELS = 2**24
+"""Pixels under a box beyond which only every n-th is looked at: the square around a panorama may be past all memory."""
+
+
 def square(box: np.ndarray, margin: float = 0.0, shift: float = 0.0) -> np.ndarray:
     """The square around the centre of each box [..., 4]: its longer side, grown by the fraction `margin`.
 
@@ -41,6 +45,9 @@ def cut(image: np.ndarray, box: np.ndarray, size: int | tuple[int, int]) -> np.n
     rows, columns = (size, size) if isinstance(size, int) else size
     x0, y0, x1, y1 = (float(edge) for edge in box)
     x1, y1 = max(x1, x0 + 1e-3), max(y1, y0 + 1e-3)
+    if (x1 - x0) * (y1 - y0) > _MOST_PIXELS:
+        step = math.ceil(math.sqrt((x1 - x0) * (y1 - y0) / _MOST_PIXELS))
+        return cut(image[::step, ::step], np.array([x0, y0, x1, y1]) / step, size)
     # One pixel more on each side: the filter reaches past the box.
     left, top = math.floor(x0) - 1, math.floor(y0) - 1
     region = _region(image, left, top, math.ceil(x1) + 1, math.ceil(y1) + 1)

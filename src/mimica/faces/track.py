@@ -102,13 +102,16 @@ class Tracker:
     def update(self, frame: Frame, faces: Sequence[Face], quality: Sequence[float] | None = None) -> dict[int, Face]:
         """The persons seen in this frame and the face of each; faces not yet confirmed are left out.
 
-        Frames come in order of time. `quality` holds 0 to 1 for each face, and 1 is kept where it is
-        left out.
+        Frames come in order of time; the order of the faces is without effect. `quality` holds 0 to 1 for each
+        face, and 1 is kept where it is left out.
         """
         if quality is not None and len(quality) != len(faces):
             raise ValueError(f"quality must be given for each of {len(faces)} faces, got {len(quality)}")
         if frame.time < self._time:
             raise ValueError(f"frames must come in order of time, got {frame.time} s after {self._time} s")
+        order = sorted(range(len(faces)), key=lambda i: (*faces[i].box.tolist(), faces[i].score))
+        faces = [faces[i] for i in order]  # from left to right, as people are numbered
+        quality = [1.0 if quality is None else float(quality[i]) for i in order]
         first, self._time = self._shot is None, frame.time
         self._forget(frame)
         looks = [look(frame.image, face.box) for face in faces]
@@ -117,7 +120,7 @@ class Tracker:
         for person, i in self._pairs(frame.time, faces, looks):
             person.see(faces[i].box, frame.time, looks[i], weights[i])
             seen[i] = person
-        for i in sorted(set(range(len(faces))) - seen.keys(), key=lambda i: float(faces[i].box[0])):
+        for i in sorted(set(range(len(faces))) - seen.keys()):
             if faces[i].score >= self._start_score:
                 seen[i] = self._begin(frame.time, faces[i], looks[i], first)
         return self._report(seen, faces, quality)
@@ -195,16 +198,14 @@ class Tracker:
         away = np.linalg.norm(_centre(np.stack(missed)) - _centre(newcomer.box), axis=-1)
         return bool((away < _side(newcomer.box)).any())
 
-    def _report(
-        self, seen: dict[int, _Person], faces: Sequence[Face], quality: Sequence[float] | None
-    ) -> dict[int, Face]:
+    def _report(self, seen: dict[int, _Person], faces: Sequence[Face], quality: Sequence[float]) -> dict[int, Face]:
         """Number whoever is confirmed by now, keep what was seen of them, and return it."""
         found: dict[int, Face] = {}
-        for i, person in sorted(seen.items(), key=lambda item: float(faces[item[0]].box[0])):
+        for i, person in sorted(seen.items()):
             if person.number is None and person.hits >= self._min_hits and not self._awaited(person):
                 person = self._confirm(person)
             if person.number is not None:
-                person.record(1.0 if quality is None else float(quality[i]))
+                person.record(quality[i])
                 found[person.number] = faces[i]
         return dict(sorted(found.items()))
 

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import traceback
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal
 
-from mimica import __version__, assets
+from mimica import assets
 from mimica.clips import Reading
 from mimica.errors import InputError, MimicaError, UsageError, unknown
 from mimica.reading.events import Closed, Event, Opened, Seen
+from mimica.reading.record import Outcome, Record
 from mimica.reading.settings import Settings
 from mimica.reading.sinks import FORMATS, open_sink
 from mimica.recognition.registry import facts as model_facts
 
-RECORD = "mimica.json"
-"""The file in the output folder that remembers what was read, how, and to what end."""
+DEFECT = "a defect of Mimica, which you could report"
+"""What the sentence says of an error that should not have been possible."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,26 +37,6 @@ class Job:
     formats: tuple[str, ...] = ("csv", "html")
     settings: Settings = field(default_factory=Settings)
     blur_faces: bool = False
-
-
-@dataclass(slots=True, kw_only=True)
-class Outcome:
-    """How one source went: its state, the sentence if it failed, what was written, what was read.
-
-    `seconds` is the time of the source's last frame; `labels` how many sure readings each class has;
-    `statuses` how many readings each status has.
-    """
-
-    source: str
-    state: Literal["done", "stopped", "failed", "skipped"] = "done"
-    error: str = ""
-    outputs: list[str] = field(default_factory=list)
-    people: int = 0
-    seconds: float = 0.0
-    labels: dict[str, int] = field(default_factory=dict)
-    statuses: dict[str, int] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
 
 
 Progress = Callable[[str, float, float | None], None]
@@ -82,48 +61,21 @@ def resolve(sources: Sequence[str]) -> Iterator[tuple[str, str]]:
             which = source if error_ or is_camera(source) else str(Path(source).resolve())
             if which not in told:
                 told.add(which)
-                yield source, error_
+                yield (source, error_) if _is_text(source) else _named_in_bytes(source)
 
 
-def names(sources: Sequence[str], known: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
-    """A file name for the output of each source: its stem, and where two share one, as much more as tells them apart.
-
-    `known` holds the names that an output folder already gave to sources: they keep them, and no other
-    source gets one of those.
-
-    >>> names(["a/clip.mp4", "b/clip.mp4", "c/other.mov", "c/other.mp4"])
-    {'a/clip.mp4': 'a-clip', 'b/clip.mp4': 'b-clip', 'c/other.mov': 'other-mov', 'c/other.mp4': 'other-mp4'}
-    >>> names(["b/clip.mp4"], known={"a/clip.mp4": "clip"})
-    {'b/clip.mp4': 'clip-mp4'}
-    """
-    chosen = {source: known[source] for source in sources if source in known}
-    taken = {name.lower() for name in known.values()}
-    left = [source for source in sources if source not in chosen]
-    for form in range(_FORMS):
-        spelled = {source: _spelled(source, form) for source in left}
-        wanted = Counter(name.lower() for name in spelled.values())
-        for source, name in spelled.items():
-            if form == _FORMS - 1 or (wanted[name.lower()] == 1 and name.lower() not in taken):
-                chosen[source] = name
-        taken |= {name.lower() for name in chosen.values()}
-        left = [source for source in left if source not in chosen]
-    return {source: chosen[source] for source in sources}
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
-_FORMS = 4
-
-
-def _spelled(source: str, form: int) -> str:
-    """A source's name at four lengths; the last is its own alone."""
-    path = Path(os.path.abspath(source.replace(":", "-")))  # so that "." and ".." have names
-    suffix = path.suffix.removeprefix(".").lower() or "folder"
-    whole = hashlib.sha256(str(path).encode()).hexdigest()[:8]
-    return (
-        path.stem,
-        f"{path.stem}-{suffix}",
-        f"{path.parent.name}-{path.stem}",
-        f"{path.stem}-{suffix}-{whole}",
-    )[form]
+def _named_in_bytes(source: str) -> tuple[str, str]:
+    """How a file is told of whose name, from an old system, no table could hold."""
+    shown = source.encode(errors="replace").decode()
+    return shown, f"the name of {shown} is not text in UTF-8; rename it"
 
 
 def read_source(
@@ -156,15 +108,29 @@ def read_source(
                 if isinstance(event, Seen):
                     progress(source, event.frame.time, duration)
     except MimicaError as error:
-        outcome.state, outcome.error = "failed", str(error)
+        named = source in str(error) or Path(source).name in str(error)
+        outcome.state, outcome.error = "failed", str(error) if named else f"{source}: {error}"
     except BrokenPipeError:
         raise  # whoever reads standard output has enough: there is no one to go on for
-    except (OSError, MemoryError) as error:
-        outcome.state, outcome.error = "failed", f"{type(error).__name__}: {error}; check the disk and the permissions"
+    except Exception as error:
+        outcome.state, outcome.error = "failed", _unforeseen(source, error)
     else:
         outcome.outputs = [str(path) for _, path in _paths(job, name) if path != "-"]
     outcome.people, outcome.labels, outcome.statuses = len(people), dict(labels), dict(statuses)
     return outcome
+
+
+def _unforeseen(source: str, error: Exception) -> str:
+    """One sentence for an error that nobody framed: what the machine lacks, or where Mimica is wrong."""
+    text = " ".join(str(error).split())
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "memory" in text):
+        return f"{source} was not read to its end: it needs more memory than there is; try again with fewer --jobs"
+    if isinstance(error, OSError):
+        why = error.strerror or type(error).__name__
+        return f"{source} was not read to its end: {why}; check the disk and the permissions"
+    *_, place = traceback.extract_tb(error.__traceback__)
+    where = f"{Path(place.filename).name} line {place.lineno}"
+    return f"{source} could not be read because of {DEFECT} ({type(error).__name__}: {text}, in {where})"
 
 
 def _count(event: Event, outcome: Outcome, people: set[int], labels: Counter[str], statuses: Counter[str]) -> None:
@@ -188,80 +154,6 @@ def _paths(job: Job, name: str) -> list[tuple[str, Path | Literal["-"]]]:
 def _link(source: str) -> str | None:
     path = Path(source)
     return str(path.absolute()) if path.exists() else None
-
-
-class Record:
-    """What an output folder remembers, so that a run that is started again reads only what is missing."""
-
-    def __init__(self, job: Job, model: Mapping[str, Any]) -> None:
-        self.path = None if job.out is None else job.out / RECORD
-        how = asdict(job.settings) | {
-            "formats": job.formats,
-            "blur": job.blur_faces,
-            "model": model,
-            "by": __version__,
-        }
-        self.how = hashlib.sha256(json.dumps(how, sort_keys=True).encode()).hexdigest()[:16]
-        self.entries = _entries(self.path) if self.path and self.path.is_file() else {}
-
-    def done(self, source: str) -> Outcome | None:
-        """The outcome of an unchanged source that was read to its end in the same way, if its outputs are there."""
-        entry = self.entries.get(str(Path(source).absolute()))
-        if not entry or entry["how"] != self.how or entry["file"] != _identity(source):
-            return None
-        outcome = Outcome(**entry["outcome"])
-        if outcome.state != "done" or not all(Path(path).is_file() for path in outcome.outputs):
-            return None
-        outcome.state = "skipped"
-        return outcome
-
-    def named(self, sources: Sequence[str]) -> dict[str, str]:
-        """A file name for the output of each source, the one it had before if it was read into this folder."""
-        absolute = {str(Path(source).absolute()): source for source in sources}
-        known = {absolute.get(key, key): entry["name"] for key, entry in self.entries.items()}
-        return names(sources, known)
-
-    def keep(self, outcome: Outcome, name: str) -> None:
-        """Remember an outcome at once; the file is replaced whole."""
-        key = str(Path(outcome.source).absolute())
-        entry = {"name": name, "how": self.how, "file": _identity(outcome.source), "outcome": asdict(outcome)}
-        self.entries[key] = entry
-        self.save()
-
-    def save(self) -> None:
-        """Write the file, and the folder that it is in. Raises InputError where that cannot be done."""
-        if self.path is None:
-            return
-        part = self.path.with_name(f".{RECORD}.part")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps({"sources": self.entries}, indent=1))
-            part.replace(self.path)
-        except OSError as error:
-            raise InputError(f"cannot write {self.path}: {error.strerror}; choose another folder with --out") from None
-
-
-def _entries(path: Path) -> dict[str, dict[str, Any]]:
-    """What a record says of each source, if it is a record."""
-    try:
-        entries: dict[str, dict[str, Any]] = json.loads(path.read_text())["sources"]
-        for entry in entries.values():
-            if not {"name", "how", "file", "outcome"} <= entry.keys():
-                raise KeyError
-            Outcome(**entry["outcome"])
-    except (ValueError, KeyError, TypeError, AttributeError, OSError):
-        raise InputError(
-            f"{path} is damaged or of another version; delete it, and every source is read again"
-        ) from None
-    return entries
-
-
-def _identity(source: str) -> str:
-    """Size and time of change of a file; a folder of pictures has those of all of them."""
-    path = Path(source)
-    files = sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
-    stamps = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-    return hashlib.sha256(str(stamps).encode()).hexdigest()[:16]
 
 
 def check_formats(formats: Sequence[str]) -> None:
@@ -291,7 +183,7 @@ def run(
     if jobs < 1:
         raise UsageError(f"jobs must be 1 or more, got {jobs}")
     record = Record(job, model_facts(job.model))
-    found = list(resolve(sources))
+    found = list(_unwritten(resolve(sources), {str(Path(source).expanduser()) for source in sources}, record))
     named = record.named([source for source, error in found if not error])
     waiting = []
     for source, error in found:
@@ -302,11 +194,24 @@ def run(
         else:
             waiting.append(source)
     if waiting:
-        record.save()  # so that a folder that cannot be written to is known before anything is read
+        # Before anything is read: a folder that cannot be written to is known, and a run that is killed has its names.
+        record.claim({source: named[source] for source in waiting})
     work = _alone if jobs == 1 or len(waiting) < 2 else _together
     for outcome in work(job, [(source, named[source]) for source in waiting], jobs, progress, stopped):
         record.keep(outcome, named[outcome.source])
         yield outcome
+
+
+def _unwritten(found: Iterator[tuple[str, str]], asked: set[str], record: Record) -> Iterator[tuple[str, str]]:
+    """Without what earlier runs wrote into a folder that is read, such as annotated videos, unless it was named."""
+    passed, left = 0, 0
+    for source, error in found:
+        ours = not error and source not in asked and record.wrote(source)
+        passed, left = passed + ours, left + (not ours)
+        if not ours:
+            yield source, error
+    if passed and not left:
+        raise InputError("there is nothing to read but what earlier runs wrote; to read one of those, name it")
 
 
 def _alone(
@@ -322,31 +227,50 @@ def _alone(
 def _together(
     job: Job, waiting: list[tuple[str, str]], jobs: int, progress: Progress, stopped: Callable[[], bool]
 ) -> Iterator[Outcome]:
+    _reader(job)  # so that whatever is missing is said once, here, and not by every process
+    left = deque(waiting)
+    while left and not stopped():
+        under_way = yield from _pooled(job, left, jobs, progress, stopped)
+        # When a process dies all of its pool do: one at a time shows which source it was, and reads the others.
+        for each in under_way:
+            if len(under_way) == 1 or (yield from _pooled(job, deque([each]), 1, progress, stopped)):
+                yield Outcome(source=each[0], state="failed", error=f"{each[0]} {_DIED}")
+
+
+_DIED = (
+    "was not read to its end: the process that read it died, of this file or for want of memory; "
+    "try again with fewer --jobs"
+)
+
+
+def _pooled(
+    job: Job, left: deque[tuple[str, str]], jobs: int, progress: Progress, stopped: Callable[[], bool]
+) -> Generator[Outcome, None, list[tuple[str, str]]]:
+    """Take sources from `left` and read them, `jobs` at once; give back what was under way if a process died."""
     from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
     from multiprocessing import get_context
 
-    _reader(job)  # so that whatever is missing is said once, here, and not by every process
     context = get_context("spawn")  # torch does not survive a fork
     halt = context.Event()
-    with ProcessPoolExecutor(min(jobs, len(waiting)), context, _start_worker, (job, jobs, halt)) as pool:
-        pending = {pool.submit(_work, source, name): source for source, name in waiting}
-        while pending:
-            if stopped():
-                halt.set()
-                pending = {future: source for future, source in pending.items() if not future.cancel()}
-            for future in wait(pending, timeout=0.2, return_when=FIRST_COMPLETED).done:
-                outcome = _result(future, pending.pop(future))
-                if outcome is not None:
-                    progress(outcome.source, outcome.seconds, outcome.seconds)
-                    yield outcome
-
-
-def _result(future: Future[Outcome | None], source: str) -> Outcome | None:
-    try:
-        return future.result()
-    except BrokenExecutor:
-        why = "one of the processes that read was killed, perhaps for want of memory; try again with fewer --jobs"
-        return Outcome(source=source, state="failed", error=f"{source} was not read to its end: {why}")
+    pending: dict[Future[Outcome | None], tuple[str, str]] = {}
+    with ProcessPoolExecutor(min(jobs, len(left)), context, _start_worker, (job, jobs, halt)) as pool:
+        try:
+            while left or pending:
+                if stopped():
+                    halt.set()
+                    left.clear()
+                while left and len(pending) < jobs:  # no more than are read, so that only those are under way
+                    pending[pool.submit(_work, *left[0])] = left[0]
+                    left.popleft()
+                for future in wait(pending, timeout=0.2, return_when=FIRST_COMPLETED).done:
+                    outcome = future.result()
+                    del pending[future]
+                    if outcome is not None:
+                        progress(outcome.source, outcome.seconds, outcome.seconds)
+                        yield outcome
+        except BrokenExecutor:
+            return list(pending.values())
+    return []
 
 
 _worker: dict[str, Any] = {}
@@ -354,12 +278,24 @@ _worker: dict[str, Any] = {}
 
 def _start_worker(job: Job, jobs: int, halt: Any) -> None:
     import signal
+    from threading import Thread
 
     import torch
 
+    # Were the parent killed, a process that read on would write where a run that is started again writes.
+    Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and tells us through `halt`
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // jobs))
     _worker.update(job=job, reader=_reader(job), halt=halt)
+
+
+def _end_with_parent() -> None:
+    from multiprocessing import parent_process
+
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _work(source: str, name: str) -> Outcome | None:

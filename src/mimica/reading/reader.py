@@ -7,6 +7,7 @@ no more memory than a minute.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from itertools import chain
@@ -26,6 +27,7 @@ from mimica.reading.windows import View, Window, Windows
 from mimica.recognition.model import Recogniser
 from mimica.video.read import Video, open_video
 from mimica.video.sampling import Thinner, WindowGrid
+from mimica.video.sources import is_camera
 
 _GROUP = 4
 """Frames in which faces are looked for at once. A camera's come one by one."""
@@ -66,9 +68,21 @@ class Reader:
         clip with the reading of it, just before that reading. Raises InputError where the source
         cannot be read at all.
         """
+        if is_camera(source):
+            self._warm()
         with open_video(source, frame_rate=self.settings.frame_rate) as video:
             yield self._opened(str(source), video)
             yield from _Run(self, str(source), video, clips).events(every_frame=every_frame, stopped=stopped)
+
+    def _warm(self) -> None:
+        """Have everything loaded before a camera films, which would not wait for it."""
+        import scipy.optimize  # noqa: F401 - the tracker asks for it once it follows someone
+
+        T, size = self.grid.frames, self.recogniser.size
+        self.detector.detect([np.zeros((240, 320, 3), np.uint8)])
+        faces, times = np.zeros((T, size, size, 3), np.uint8), np.arange(T) / self.grid.fps
+        clip = Clip(person=0, start=0.0, end=self.grid.duration, faces=faces, times=times, quality=np.ones(T))
+        self.recogniser.probabilities([clip])
 
     def _opened(self, source: str, video: Video) -> Opened:
         info = video.info
@@ -103,13 +117,13 @@ class _Run:
         self.last = 0.0
 
     def events(self, *, every_frame: bool, stopped: Callable[[], bool]) -> Iterator[Event]:
-        for seen in self._seen(every_frame, stopped):
-            yield seen
-            if not seen.read:
-                continue
-            if over := self.windows.add(seen.frame.time, self._views(seen)):
-                yield from self._told(over)
-                yield Settled(time=self.windows.open_since)
+        for batch in self._batches(every_frame, stopped):
+            # What is over by the first of these frames need not wait until faces are found in them.
+            yield from self._settled(self.windows.close(next((frame.time for frame, looked in batch if looked), 0.0)))
+            for seen in self._seen(batch):
+                yield seen
+                if seen.read:
+                    yield from self._settled(self.windows.add(seen.frame.time, self._views(seen)))
         finished = not stopped()
         yield from self._told(self.windows.finish())
         yield Settled(time=math.inf)
@@ -120,30 +134,28 @@ class _Run:
             finished=finished,
         )  # fmt: skip
 
-    def _seen(self, every_frame: bool, stopped: Callable[[], bool]) -> Iterator[Seen]:
-        """Every frame with the people in it; those that thinning passes over only where they are asked for."""
+    def _batches(self, every_frame: bool, stopped: Callable[[], bool]) -> Iterator[list[tuple[Frame, bool]]]:
+        """Every frame with whether it is looked at; those that are not only where they are asked for."""
         thin = Thinner(self.reader.settings.fps)
-        kept: set[int] = set()
+        kept: deque[int] = deque()
 
         def wanted(time: float, index: int) -> bool:
             self.frames, self.last = index + 1, time
             if thin(time, index):
-                kept.add(index)
+                kept.append(index)
                 return True
             return every_frame
 
         group = 1 if self.video.info.kind == "camera" else _GROUP
-        frames = _until(self.video.frames(wanted), stopped)
-        for batch in _grouped(frames, kept, group):
-            read = [frame for frame in batch if frame.index in kept]
-            found = iter(self.reader.detector.detect([frame.image for frame in read]) if read else [])
-            for frame in batch:
-                if frame.index in kept:
-                    kept.discard(frame.index)
-                    self.looked += 1
-                    yield self._who(frame, next(found))
-                else:
-                    yield Seen(frame=frame, read=False)
+        return _grouped(self.video.frames(wanted, stopped=stopped), kept, group)
+
+    def _seen(self, batch: list[tuple[Frame, bool]]) -> Iterator[Seen]:
+        """These frames with the people in those that are looked at."""
+        read = [frame.image for frame, looked in batch if looked]
+        found = iter(self.reader.detector.detect(read) if read else [])
+        for frame, looked in batch:
+            self.looked += looked
+            yield self._who(frame, next(found)) if looked else Seen(frame=frame, read=False)
 
     def _who(self, frame: Frame, faces: list[Face]) -> Seen:
         scores = [judge(frame.image, face).score for face in faces]
@@ -166,6 +178,12 @@ class _Run:
             )
             for person, face in seen.faces.items()
         }
+
+    def _settled(self, over: list[Window]) -> Iterator[Reading | Settled]:
+        """What windows that are over say, and that they are."""
+        if over:
+            yield from self._told(over)
+            yield Settled(time=self.windows.open_since)
 
     def _told(self, windows: list[Window]) -> Iterator[Reading]:
         """The readings of windows that are over, all their clips in one batch."""
@@ -218,8 +236,9 @@ class _Run:
 
     def _notes(self, finished: bool) -> list[str]:
         notes = list(self.video.notes)
+        fps = self.reader.settings.fps
         if self.looked < self.frames:
-            notes.append(f"{self.looked} of {self.frames} frames were looked at, {self.reader.settings.fps:g} a second")
+            notes.append(f"{self.looked} of {self.frames} frames were looked at, at most {fps:g} a second")
         if not finished:
             notes.append(f"reading was stopped at {self.last:.1f} s")
         return notes
@@ -242,22 +261,21 @@ class _Alone:
         return [Track(person=0, times=times, boxes=boxes, quality=quality)]
 
 
-def _grouped(frames: Iterator[Frame], kept: set[int], size: int) -> Iterator[list[Frame]]:
-    """Consecutive frames, as many as hold `size` that are to be looked at."""
-    group: list[Frame] = []
+def _grouped(frames: Iterator[Frame], kept: deque[int], size: int) -> Iterator[list[tuple[Frame, bool]]]:
+    """Consecutive frames, as many as hold `size` that are to be looked at, each with whether it is.
+
+    `kept` holds the indices of those, in order; frames that were lost on the way may be among them.
+    """
+    group: list[tuple[Frame, bool]] = []
     number = 0
     for frame in frames:
-        group.append(frame)
-        number += frame.index in kept
+        while kept and kept[0] < frame.index:
+            kept.popleft()
+        looked = bool(kept) and kept[0] == frame.index
+        group.append((frame, looked))
+        number += looked
         if number == size:
             yield group
             group, number = [], 0
     if group:
         yield group
-
-
-def _until(frames: Iterator[Frame], stopped: Callable[[], bool]) -> Iterator[Frame]:
-    for frame in frames:
-        if stopped():
-            return
-        yield frame

@@ -56,7 +56,7 @@ class Windows:
 
     def add(self, time: float, people: Mapping[int, View]) -> list[Window]:
         """Take what was seen at `time` seconds; give the windows that ended at or before it."""
-        over = self._close(until=time)
+        over = self.close(time)
         if not self._frames:
             # After a gap in time there is nothing to tell of the windows that lie in it.
             self._next = max(self._next, self.grid.covering(time).start)
@@ -67,16 +67,8 @@ class Windows:
             self._views.setdefault(person, deque()).append(view)
         return over
 
-    def finish(self) -> list[Window]:
-        """Give the windows that the end of the source leaves unfinished."""
-        return self._close(until=np.inf)
-
-    @property
-    def open_since(self) -> float:
-        """Where the next window to be given begins, in seconds."""
-        return self.grid.start(self._next)
-
-    def _close(self, *, until: float) -> list[Window]:
+    def close(self, until: float) -> list[Window]:
+        """Give the windows that ended at or before a time, in seconds, from which on frames are still to come."""
         over = []
         while self._frames and until >= self.grid.end(self._next) - _SAME:
             last = until == np.inf and self._frames[-1][0] < self.grid.end(self._next) - _SAME
@@ -88,6 +80,15 @@ class Windows:
             if last:
                 self._frames.clear()
         return over
+
+    def finish(self) -> list[Window]:
+        """Give the windows that the end of the source leaves unfinished."""
+        return self.close(np.inf)
+
+    @property
+    def open_since(self) -> float:
+        """Where the next window to be given begins, in seconds."""
+        return self.grid.start(self._next)
 
     def _window(self, k: int, *, last: bool) -> Window | None:
         start, end = self.grid.start(k), self.grid.end(k)

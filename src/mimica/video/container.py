@@ -8,10 +8,9 @@ from __future__ import annotations
 import math
 import os
 import struct
-import sys
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from itertools import chain
@@ -34,6 +33,13 @@ _TEXT_ART = frozenset({"tty", "bin", "xbin", "adf", "idf"})
 """Formats by which FFmpeg would show a text file as a moving picture."""
 
 _USUAL_RATE = 25.0
+
+_MOST_PIXELS = 2**27
+"""Pixels of a picture at most, 16384 x 8192: beyond that a damaged header is far likelier than a camera."""
+
+_FAR, _BEYOND = 10.0, 3600.0
+"""Seconds by which a time must leap ahead before the next frame is asked whether to believe it, and beyond the end
+that a container states before it is not believed without being asked."""
 
 
 class Clock:
@@ -61,19 +67,49 @@ class Clock:
         return now
 
 
+Timed = tuple["VideoFrame", float | None]
+"""A frame, and the time in seconds that its container says, or nothing."""
+
+
+def believable(frames: Iterable[Timed], start: float, duration: float | None) -> Iterator[Timed]:
+    """The same frames, without the times that damage has thrown far ahead of where the video is.
+
+    A leap is not believed if the next frame comes back from it, or if it is the last and lies far beyond what
+    the container states: `start` and `duration` in seconds.
+    """
+    last, leapt = start, None
+    for frame, said in frames:
+        if leapt is not None:
+            believed = said is None or not last <= said < leapt[1]
+            yield leapt[0], leapt[1] if believed else None
+            last, leapt = leapt[1] if believed else last, None
+        if said is not None and said - last > _FAR:
+            leapt = frame, said
+            continue
+        yield frame, said
+        last = last if said is None else said
+    if leapt is not None:
+        beyond = duration is not None and leapt[1] - start > 2 * duration + _BEYOND
+        yield leapt[0], None if beyond else leapt[1]
+
+
 class Container:
     """The best video stream of a file or device, decoded once and forward; its first frame is read at once.
 
-    `notes` receives a sentence for whatever went wrong part way. Raises InputError if there is no video
-    stream or if not one frame can be decoded.
+    `notes` receives a sentence for whatever went wrong part way. `closing` may be set by another thread, and
+    ends the wait for a camera's next picture. Raises InputError if there is no video stream or if not one
+    frame can be decoded.
     """
 
     def __init__(self, name: str, url: str, notes: list[str], *, device: str | None = None) -> None:
         self._name, self._notes, self._live = name, notes, device is not None
+        self.closing = False
         self._container = _opened(name, url, device)
         try:
             self._stream = _video_stream(self._container, name)
-            self._stream.thread_type = "AUTO"
+            _check_size(name, self._stream.width, self._stream.height)
+            # Decoding several frames at once is faster, and late by as many frames.
+            self._stream.thread_type = "SLICE" if self._live else "AUTO"
             self._damaged: list[float] = []
             self._broke_off = False
             self._now = 0.0
@@ -83,6 +119,7 @@ class Container:
             self._first = next(self._source, None)
             if self._first is None:
                 raise InputError(f"{name} is damaged: not one frame of it can be decoded")
+            _check_size(name, self._first[0].width, self._first[0].height)
             self._describe(self._first[0])
         except BaseException:
             self._container.close()
@@ -92,8 +129,8 @@ class Container:
         stream = self._stream
         self._coded = (first.width, first.height)
         stretch = float(stream.sample_aspect_ratio or 1)
-        # Encoders write ratios like 1.0001 after rounding; only a real difference is worth a resampling.
-        wide = round(first.width * stretch) if abs(stretch - 1) > 0.01 else first.width
+        # Encoders write ratios like 1.0001 after rounding, and damaged headers any: only a real difference counts.
+        wide = round(first.width * stretch) if abs(stretch - 1) > 0.01 and 0.2 < stretch < 5 else first.width
         self._size = (max(1, wide), first.height)
         self._mirrored, self.rotation = _orientation(first)
         self.width, self.height = self._size[:: -1 if self.rotation in (90, 270) else 1]
@@ -111,7 +148,10 @@ class Container:
             return
         origin = self._origin(first[1])
         resized = False
-        for frame, said in chain([first], self._source):
+        source: Iterator[Timed] = chain([first], self._source)
+        if not self._live:
+            source = believable(source, origin, self.duration)
+        for frame, said in source:
             self._now = clock(None if said is None else said - origin)
             if not resized and (frame.width, frame.height) != self._coded:
                 resized = True
@@ -132,7 +172,7 @@ class Container:
             return shown or 0.0
         return min(float(start * base), math.inf if shown is None else shown)
 
-    def _decoded(self) -> Generator[tuple[VideoFrame, float | None]]:
+    def _decoded(self) -> Generator[Timed]:
         """Every frame that can be decoded, with the time that its container says.
 
         Damaged packets are passed over; a damaged container ends it.
@@ -142,7 +182,12 @@ class Container:
             try:
                 packet = next(packets, None)
             except BlockingIOError:  # a camera without a new picture yet
+                if self.closing:
+                    return
                 time.sleep(0.002)
+                packets = self._container.demux(self._stream)
+                continue
+            except IndexError:  # PyAV on a stream that begins only now, such as the sound of a broadcast
                 packets = self._container.demux(self._stream)
                 continue
             except (av.FFmpegError, OSError):
@@ -197,27 +242,6 @@ class Container:
         return np.ascontiguousarray(image)
 
 
-def open_camera(name: str, notes: list[str]) -> Container:
-    """The camera of that number as this machine names it. Raises InputError where there is none."""
-    number = name.partition(":")[2].strip()
-    if not number.isdigit():
-        raise InputError(f"'{name}' is not a camera; write camera:0 for the first one, camera:1 for the second")
-    if sys.platform == "win32":
-        return Container(name, f"video={_windows_camera(name, int(number))}", notes, device="dshow")
-    if sys.platform == "darwin":
-        return Container(name, f"{number}:none", notes, device="avfoundation")
-    return Container(name, f"/dev/video{number}", notes, device="v4l2")
-
-
-def _windows_camera(name: str, number: int) -> str:
-    """DirectShow knows cameras by name only, so count them."""
-    with suppress(av.FFmpegError, OSError, ValueError):
-        cameras = [d.name for d in av.enumerate_input_devices("dshow") if "video" in d.media_types]
-        if number < len(cameras):
-            return cameras[number]
-    raise InputError(f"{name} cannot be found; is it plugged in, and free for this program?")
-
-
 def _opened(name: str, url: str, device: str | None) -> InputContainer:
     # A playlist under a video's name must not make this machine fetch what it lists.
     options = {"protocol_whitelist": "file"} if device is None else {}
@@ -246,14 +270,21 @@ def _video_stream(container: InputContainer, name: str) -> VideoStream:
     return max(streams, key=lambda s: bool(s.disposition & Disposition.default))
 
 
+def _check_size(name: str, width: int, height: int) -> None:
+    if width * height > _MOST_PIXELS:
+        raise InputError(f"{name} says that its pictures have {width} x {height} pixels: scale it down if that is true")
+
+
 def _duration(container: InputContainer, stream: VideoStream) -> float | None:
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
+    # Matroska states where it ends, which is not how long it lasts if its pictures begin late.
+    late = float((stream.start_time or 0) * (stream.time_base or 0)) if "matroska" in container.format.name else 0.0
     hours, _, rest = stream.metadata.get("DURATION", "").partition(":")  # Matroska, as 00:00:01.566000000
     minutes, _, seconds = rest.partition(":")
     with suppress(ValueError):
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-    return container.duration / 1e6 if container.duration else None
+        return max(0.0, int(hours) * 3600 + int(minutes) * 60 + float(seconds) - late)
+    return max(0.0, container.duration / 1e6 - late) if container.duration else None
 
 
 def _orientation(frame: VideoFrame) -> tuple[bool, int]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from mimica.clips import Frame
 from mimica.errors import InputError, UsageError
+from mimica.video.camera import Camera, Shot, open_camera
 from mimica.video.sources import PICTURES, expand, is_camera, is_media, listed, numbered
 
 __all__ = ["Video", "VideoInfo", "expand", "is_media", "open_video"]
@@ -53,7 +54,7 @@ class Video:
     `notes` holds a sentence for each thing that went wrong part way and is complete when the iteration ends.
     """
 
-    def __init__(self, info: VideoInfo, decoder: _Decoder, notes: list[str]) -> None:
+    def __init__(self, info: VideoInfo, decoder: _Decoder | Camera, notes: list[str]) -> None:
         self.info = info
         self.notes = notes
         self._decoder = decoder
@@ -75,27 +76,39 @@ class Video:
         self._read = True
         self._decoder.close()
 
-    def frames(self, convert: Callable[[float, int], bool] | None = None) -> Iterator[Frame]:
+    def frames(
+        self, convert: Callable[[float, int], bool] | None = None, *, stopped: Callable[[], bool] = lambda: False
+    ) -> Iterator[Frame]:
         """The frames in order; those for which `convert(time, index)` is False are decoded but not given.
 
-        Making an RGB picture is the costly part, and it is done only for the frames that are given.
-        Raises UsageError when asked a second time: a source is read once.
+        Making an RGB picture is the costly part, and it is done only for the frames that are given. Once
+        `stopped` answers True there are no more. A camera goes on filming while a frame is looked at:
+        `convert` is asked from a thread of its own, and frames that would come too late are dropped, which
+        `notes` says at the end. Raises UsageError when asked a second time: a source is read once.
         """
         if self._read:
             raise UsageError(f"{self.info.source} was read already; open it again to read it again")
         self._read = True
-        return self._frames(convert)
+        return self._frames(convert or (lambda time, index: True), stopped)
 
-    def _frames(self, convert: Callable[[float, int], bool] | None) -> Iterator[Frame]:
+    def _frames(self, convert: Callable[[float, int], bool], stopped: Callable[[], bool]) -> Iterator[Frame]:
         try:
-            for index, (time, picture) in enumerate(self._decoder.decode()):
-                if convert is not None and not convert(time, index):
-                    continue
+            for index, time, picture in self._shots(convert, stopped):
                 image = picture()
                 if image is not None:
                     yield Frame(image=image, time=time, index=index)
         finally:
             self._decoder.close()
+
+    def _shots(self, convert: Callable[[float, int], bool], stopped: Callable[[], bool]) -> Iterator[Shot]:
+        if isinstance(self._decoder, Camera):
+            yield from self._decoder.shots(convert, stopped)
+            return
+        for index, (time, picture) in enumerate(self._decoder.decode()):
+            if stopped():
+                return
+            if convert(time, index):
+                yield index, time, picture
 
 
 def open_video(source: str | Path, *, frame_rate: float = 25.0) -> Video:
@@ -104,7 +117,8 @@ def open_video(source: str | Path, *, frame_rate: float = 25.0) -> Video:
     Times are presentation timestamps in seconds, counted from the start of the video stream, so that a clip
     starts at or near 0; they only ever go forward, and a frame without a time is placed one frame after the
     last. A photo is at 0.0. Pictures in a folder have no clock: they follow each other `frame_rate` times a
-    second, which serves nothing else. A camera's times come from its own clock and start at its first frame.
+    second, which serves nothing else. A camera's times come from its own clock and start at its first frame;
+    what reading is too slow for is dropped and counted.
 
     Frames are shown upright, with square pixels, and what is transparent lies over white. Raises InputError
     in one sentence for whatever holds no picture that can be decoded.
@@ -126,7 +140,7 @@ def open_video(source: str | Path, *, frame_rate: float = 25.0) -> Video:
 
 
 def _open_container(source: str, path: Path | None) -> Video:
-    from mimica.video.container import Container, open_camera
+    from mimica.video.container import Container
 
     notes: list[str] = []
     # An absolute path, so that a colon in a file's name is not taken for a protocol.
@@ -141,7 +155,7 @@ def _open_container(source: str, path: Path | None) -> Video:
         rotation=container.rotation,
         has_audio=container.has_audio,
     )
-    return Video(info, container, notes)
+    return Video(info, Camera(source, container, notes) if path is None else container, notes)
 
 
 def _open_photo(path: Path) -> Video:

@@ -22,12 +22,20 @@ from mimica.errors import InputError, MimicaError, UsageError
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
+    from av.codec.context import CodecContext
     from av.container import InputContainer, OutputContainer
     from av.packet import Packet
 
 _CODEC: Final = "libx264"
 _TICKS = 90_000
 """Steps a second in which times are written: eleven microseconds each, as in MPEG."""
+
+_LARGEST = 16384
+
+_BREAK = 3600 * _TICKS
+"""The longest pause between two pictures that is left empty: MP4 holds pauses of an hour and a half at most."""
+
+_LONGEST_BREAK = 100 * _BREAK
 
 _BT709, _MPEG_RANGE = 1, 1
 
@@ -36,8 +44,10 @@ class VideoWriter:
     """A video that appears under its name only when it is whole.
 
     Times are written as they are, so a variable frame rate stays variable; `rate` is only the nominal number of
-    frames a second. Pictures of an odd size get one more row or column, a copy of the last. The file grows under
-    a hidden name beside its own and takes its name when the `with` block ends well; after an error nothing stays.
+    frames a second. In a pause of more than an hour the last picture comes again every hour. Pictures of an odd size
+    get one more row or column, a copy of the last; those with a side of more than 16384, which H.264 does not hold,
+    are scaled down. The file grows under a hidden name beside its own and takes its name when the `with` block ends
+    well; after an error nothing stays.
 
     `copy_audio_from` names a video file whose sound is copied as it is, in time with frames that carry its times.
     Where that cannot be done (no sound, or not AAC or MP3) the video is silent and `notes` says why.
@@ -60,7 +70,8 @@ class VideoWriter:
         self.notes: list[str] = []
         self._part = self.path.with_name(f".{self.path.name}.part")
         self._shape = (height, width, 3)
-        self._last = -1
+        self._last, self._time = -1, -math.inf
+        self._picture = np.empty(0, np.uint8)
         self._reformatter = VideoReformatter()
         self._container: OutputContainer | None = None
         self._sound = _Sound.of(copy_audio_from, self.notes) if copy_audio_from else None
@@ -84,20 +95,27 @@ class VideoWriter:
     def write(self, image: np.ndarray, time: float) -> None:
         """Add a picture, uint8 [H, W, 3] RGB, shown from `time` seconds on; times must go forward.
 
-        Raises UsageError for a picture of another shape or a time that goes back.
+        Raises UsageError for a picture of another shape, a time that goes back, and one that is more than a hundred
+        hours after the last.
         """
         if image.shape != self._shape or image.dtype != np.uint8:
             raise UsageError(f"expected a picture uint8 {list(self._shape)}, got {image.dtype} {list(image.shape)}")
-        tick = round(time * _TICKS)
-        if tick < 0 or time * _TICKS < self._last - 1:
-            last = f"after {self._last / _TICKS:.3f} s" if self._last >= 0 else "first"
+        if not max(self._time, 0) <= time < math.inf:
+            last = f"after {self._time:.3f} s" if self._last >= 0 else "first"
             raise UsageError(f"frames must come in order of time, from 0 s on; got {time} s {last}")
+        tick = round(time * _TICKS)
+        if tick - self._last > _LONGEST_BREAK:
+            hours = (tick - self._last) / _BREAK
+            raise UsageError(f"cannot write {self.path}: {hours:.0f} hours without a picture are too many for MP4")
         tick = max(tick, self._last + 1)
         try:
+            if self._last >= 0:
+                for pause in range(self._last + _BREAK, tick, _BREAK):
+                    self._write(self._picture, pause)
             self._write(image, tick)
         except (av.FFmpegError, OSError) as error:
             raise self._framed(error) from None
-        self._last = tick
+        self._last, self._time, self._picture = tick, time, image
 
     def close(self) -> None:
         """Finish the file and give it its name. Raises InputError if no frame was written."""
@@ -121,10 +139,13 @@ class VideoWriter:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         options = {"movflags": "+faststart"}  # the index in front, so that a browser can play while it loads
         self._container = av.open(str(self._part.absolute()), "w", format="mp4", options=options)
-        nominal = Fraction(rate).limit_denominator(1001)
-        stream = self._container.add_stream(_CODEC, rate=nominal, options={"crf": "23", "preset": "veryfast"})
-        height, width, _ = self._shape
-        stream.width, stream.height = width + width % 2, height + height % 2
+        nominal = max(Fraction(rate).limit_denominator(1001), Fraction(1, 1001))
+        # Without B-frames: where the last picture is not the last to be decoded, MP4 states too early an end.
+        chosen = {"crf": "23", "preset": "veryfast", "bf": "0"}
+        stream = self._container.add_stream(_CODEC, rate=nominal, options=chosen)
+        sides = self._shape[:2]
+        scale = min(1.0, _LARGEST / max(sides))
+        stream.height, stream.width = (2 * math.ceil(side * scale / 2) for side in sides)
         stream.pix_fmt = "yuv420p"
         coder = stream.codec_context
         coder.time_base = stream.time_base = Fraction(1, _TICKS)
@@ -137,11 +158,12 @@ class VideoWriter:
 
     def _write(self, image: np.ndarray, tick: int) -> None:
         height, width, _ = self._shape
-        if height % 2 or width % 2:
+        stored = (self._stream.width, self._stream.height)
+        if max(height, width) <= _LARGEST:
             image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         frame = VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
         frame = self._reformatter.reformat(
-            frame, format="yuv420p", dst_colorspace=_BT709, dst_color_range=_MPEG_RANGE, threads=1
+            frame, *stored, format="yuv420p", dst_colorspace=_BT709, dst_color_range=_MPEG_RANGE, threads=1
         )
         frame.pts, frame.time_base = tick, Fraction(1, _TICKS)
         assert self._container is not None
@@ -186,7 +208,8 @@ class _Sound:
             notes.append(f"the video is silent: no sound can be read from {source}")
             return None
         streams = container.streams.audio
-        codec = streams[0].codec_context.codec.canonical_name if streams else None
+        coder = _coder(streams[0]) if streams else None
+        codec = coder.codec.canonical_name if coder is not None else "unknown" if streams else None
         if codec not in ("aac", "mp3"):
             why = f"its sound is {codec}, which is not copied into MP4" if codec else "it has no sound"
             notes.append(f"the video is silent: {source} was asked for, but {why}")
@@ -223,6 +246,11 @@ class _Sound:
 
     def close(self) -> None:
         self._container.close()
+
+
+def _coder(stream: AudioStream) -> CodecContext | None:
+    """What a sound stream can be decoded with; a stream whose header is damaged has nothing."""
+    return stream.codec_context
 
 
 def _start(container: InputContainer) -> float:
