@@ -1,5 +1,5 @@
 # Each target is the only command needed on a fresh machine: it makes .venv, installs, fetches, runs.
-.PHONY: install test lint bench bench-actor demo clean
+.PHONY: install test lint bench bench-memory bench-fer bench-actor fuzz demo clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -31,13 +31,35 @@ lint: .venv/.all
 bench: .venv/.all
 	$(BIN)/mimica assets fetch mtcnn sample-crying-to-laughing
 	$(BIN)/python benchmarks/predict.py --json benchmarks/results/predict.json
+	$(BIN)/python benchmarks/startup.py --json benchmarks/results/startup.json
+	$(BIN)/python benchmarks/camera.py --json benchmarks/results/camera.json
 	$(BIN)/python benchmarks/duse.py --json benchmarks/results/duse.json
+
+# Reads an hour of video: some minutes on two cores.
+bench-memory: .venv/.all
+	$(BIN)/mimica assets fetch mtcnn sample-crying-to-laughing
+	$(BIN)/python benchmarks/memory.py --json benchmarks/results/memory.json
+
+# `fer` brings TensorFlow and more, some gigabytes, and so has an environment of its own.
+runs/fer/.installed:
+	$(PYTHON) -m venv runs/fer
+	runs/fer/bin/python -m pip install --quiet --disable-pip-version-check fer==25.10.3 "setuptools<81"
+	@touch $@
+
+bench-fer: .venv/.all runs/fer/.installed
+	$(BIN)/mimica assets fetch mtcnn sample-crying-to-laughing
+	$(BIN)/python benchmarks/against_fer.py --json benchmarks/results/against_fer.json
 
 # Trains 24 recognisers, an hour on two cores; what is trained already in runs/actor is kept.
 bench-actor: .venv/.all
 	$(BIN)/mimica assets fetch minilm
 	$(BIN)/python benchmarks/actor.py --json benchmarks/results/actor-emotion.json
 	$(BIN)/python benchmarks/actor.py --task direction --clips 400 --test 400 --epochs 12 --json benchmarks/results/actor-direction.json
+
+# Reads 300 damaged videos; one that is neither read nor refused in a sentence fails it.
+fuzz: .venv/.all
+	$(BIN)/mimica assets fetch mtcnn
+	$(BIN)/python benchmarks/fuzz.py --json benchmarks/results/fuzz.json
 
 demo: .venv/.core
 	$(BIN)/mimica assets fetch mtcnn sample-crying-to-laughing
