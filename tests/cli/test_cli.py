@@ -343,5 +343,5 @@ def test_a_camera_that_is_too_fast_is_said_on_standard_error_while_it_lasts_and_
     assert {json.loads(line)["source"] for line in out.splitlines()} == {"camera:0"}
     falling, fell = (line for line in err.splitlines() if "dropped" in line)
     assert "camera:0: falling behind" in falling
-    assert "camera:0 fell behind the camera: " in fell
+    assert "camera:0 was faster than reading: " in fell
     assert "of 50 frames to be read" in fell

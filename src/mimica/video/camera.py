@@ -94,7 +94,7 @@ class Camera:
             raise self._error
         if self.dropped:
             self._notes.append(
-                f"fell behind the camera: {self.dropped} of {self.asked} frames to be read were dropped; {_KEEP_UP}"
+                f"was faster than reading: {self.dropped} of {self.asked} frames to be read were dropped; {_KEEP_UP}"
             )
 
     def close(self) -> None:
