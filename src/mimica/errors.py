@@ -1,7 +1,9 @@
 """The few kinds of error. Each message says what is wrong, where, and how to mend it."""
 
+import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import PurePath
 
 
 class MimicaError(Exception):
@@ -41,3 +43,11 @@ def unknown(kind: str, name: str, choices: Iterable[str]) -> UsageError:
     near = get_close_matches(name, listed, n=1)
     hint = f"; did you mean '{near[0]}'?" if near else "."
     return UsageError(f"unknown {kind} '{name}'{hint} Choose from: {', '.join(listed)}")
+
+
+def defect(error: BaseException) -> str:
+    """What a sentence says of an error that should not have been possible: of which kind, and where in the code."""
+    *_, place = traceback.extract_tb(error.__traceback__)
+    text = " ".join(str(error).split()) or "without a word"
+    where = f"{PurePath(place.filename).name} line {place.lineno}"
+    return f"a defect of Mimica, which you could report ({type(error).__name__}: {text}, in {where})"

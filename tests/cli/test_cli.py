@@ -345,3 +345,26 @@ def test_a_camera_that_is_too_fast_is_said_on_standard_error_while_it_lasts_and_
     assert "camera:0: falling behind" in falling
     assert "camera:0 was faster than reading: " in fell
     assert "of 50 frames to be read" in fell
+
+
+def test_an_error_that_nobody_foresaw_is_one_sentence_with_its_place_in_the_code(
+    mimica: Callable[..., Said], faces: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("by\nnought")
+
+    monkeypatch.setattr("mimica.recognition.registry.load", broken)
+    code, _, err = mimica("evaluate", f"folder:{faces}", "--faces", "none")
+    assert code == FAILED
+    assert err.count("\n") == 1
+    assert "defect of Mimica" in err
+    assert "ZeroDivisionError: by nought, in test_cli.py line" in err
+
+
+def test_who_asks_for_the_traceback_gets_it(
+    mimica: Callable[..., Said], faces: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mimica.recognition.registry.load", None)
+    monkeypatch.setenv("MIMICA_TRACEBACK", "1")
+    with pytest.raises(TypeError):
+        mimica("evaluate", f"folder:{faces}", "--faces", "none")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any, Union
 
 DONE, FAILED, USAGE = 0, 1, 2
 """Exit codes: all went well; something failed; the command was not understood."""
+
+
+TRACEBACK = "MIMICA_TRACEBACK"
+"""The environment variable that has an error that nobody framed shown as Python shows it."""
 
 
 def commands() -> Any:
@@ -45,7 +50,7 @@ def parse(arguments: Sequence[str]) -> Any:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `mimica` with these arguments (those of the process by default); gives the exit code."""
-    from mimica.errors import MimicaError, UsageError
+    from mimica.errors import MimicaError, UsageError, defect
 
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given == ["--version"]:
@@ -70,6 +75,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return DONE
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else USAGE
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        print(f"mimica: stopped by {defect(error)}; {TRACEBACK}=1 shows the whole of it", file=sys.stderr)
+        return FAILED
 
 
 def _say(error: Exception) -> None:

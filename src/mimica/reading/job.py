@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future
@@ -14,15 +13,12 @@ from typing import Any, Literal
 
 from mimica import assets
 from mimica.clips import Reading
-from mimica.errors import InputError, MimicaError, UsageError, unknown
+from mimica.errors import InputError, MimicaError, UsageError, defect, unknown
 from mimica.reading.events import Closed, Event, Opened, Seen
 from mimica.reading.record import Outcome, Record
 from mimica.reading.settings import Settings
 from mimica.reading.sinks import FORMATS, open_sink
 from mimica.recognition.registry import facts as model_facts
-
-DEFECT = "a defect of Mimica, which you could report"
-"""What the sentence says of an error that should not have been possible."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,9 +124,7 @@ def _unforeseen(source: str, error: Exception) -> str:
     if isinstance(error, OSError):
         why = error.strerror or type(error).__name__
         return f"{source} was not read to its end: {why}; check the disk and the permissions"
-    *_, place = traceback.extract_tb(error.__traceback__)
-    where = f"{Path(place.filename).name} line {place.lineno}"
-    return f"{source} could not be read because of {DEFECT} ({type(error).__name__}: {text}, in {where})"
+    return f"{source} could not be read because of {defect(error)}"
 
 
 def _count(event: Event, outcome: Outcome, people: set[int], labels: Counter[str], statuses: Counter[str]) -> None:
