@@ -18,17 +18,17 @@ from mimica.faces.crop import cut, square
 LOW = 0.6
 """A face whose `Quality.score` is below this is called low quality: two fifths of what it tells are lost."""
 
-SIZE_LEAVES = ((4, 0.0), (8, 0.33), (10, 0.40), (12, 0.59), (16, 0.72), (20, 0.88), (24, 0.93), (32, 0.97), (40, 1.0))
+SIZE_LEAVES = ((4, 0.0), (8, 0.28), (10, 0.38), (12, 0.58), (16, 0.73), (20, 0.86), (24, 0.92), (32, 0.96), (40, 1.0))
 """Sides of a face in pixels, and what is left at each of the accuracy above chance that a large face gives."""
 
 BLUR_LEAVES = (
-    (0.14, 1.0),
-    (0.45, 0.97),
-    (0.69, 0.86),
-    (0.82, 0.73),
-    (0.89, 0.59),
-    (0.92, 0.43),
-    (0.95, 0.20),
+    (0.13, 1.0),
+    (0.45, 0.95),
+    (0.7, 0.86),
+    (0.83, 0.73),
+    (0.9, 0.55),
+    (0.93, 0.38),
+    (0.95, 0.18),
     (1.0, 0.0),
 )
 """The same by `Quality.blur`."""
