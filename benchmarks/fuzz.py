@@ -170,7 +170,7 @@ def _wrong(outputs: list[str]) -> Iterator[str]:
 
 def verdict(name: str, ended: str, answer: Any) -> tuple[str, str]:
     """One word for how a mutant ended, and the details where it is none of `GOOD`."""
-    from mimica.reading.job import DEFECT
+    from mimica.errors import DEFECT
 
     if ended != "told":
         return ended, str(answer)

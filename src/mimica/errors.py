@@ -45,9 +45,12 @@ def unknown(kind: str, name: str, choices: Iterable[str]) -> UsageError:
     return UsageError(f"unknown {kind} '{name}'{hint} Choose from: {', '.join(listed)}")
 
 
+DEFECT = "a defect of Mimica, which you could report"
+
+
 def defect(error: BaseException) -> str:
     """What a sentence says of an error that should not have been possible: of which kind, and where in the code."""
     *_, place = traceback.extract_tb(error.__traceback__)
     text = " ".join(str(error).split()) or "without a word"
     where = f"{PurePath(place.filename).name} line {place.lineno}"
-    return f"a defect of Mimica, which you could report ({type(error).__name__}: {text}, in {where})"
+    return f"{DEFECT} ({type(error).__name__}: {text}, in {where})"
