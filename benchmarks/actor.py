@@ -10,7 +10,6 @@ already trained in --out is not trained again. What it does not show: anything o
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import sys
 from dataclasses import replace
@@ -18,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import machine
 import numpy as np
 import torch
 from rich.console import Console
@@ -115,9 +115,7 @@ def main() -> None:
         test, actors = drawn(chosen.task, "test", chosen.test, chosen.frames, encoder.vision.size)
     result = _result(chosen, measured(chosen, train, test, encoder), test, actors)
     _print(result, console)
-    if chosen.json:
-        chosen.json.parent.mkdir(parents=True, exist_ok=True)
-        chosen.json.write_text(json.dumps(result, indent=1) + "\n")
+    machine.keep(chosen.json, result)
 
 
 def _result(chosen: argparse.Namespace, found: dict[str, np.ndarray], test: ClipSet, actors: np.ndarray) -> Any:

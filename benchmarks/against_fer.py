@@ -12,7 +12,6 @@ the two differ either may be wrong.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -152,18 +151,16 @@ def show(result: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path)
+    import machine
+
+    parser = machine.flags(__doc__)
     parser.add_argument("--fer", type=Path, default=Path("runs/fer"), help="the environment that has fer")
     parser.add_argument("--source", type=Path)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=2, help="of torch and TensorFlow")
     chosen = parser.parse_args()
     python = chosen.fer / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not python.exists():
         raise SystemExit(f"there is no fer in {chosen.fer}; get it with: {HOW}")
-    import machine
-
     result: dict[str, Any] = {"machine": machine.settle(), "threads": chosen.threads, "rounds": chosen.rounds}
     from mimica import assets
 

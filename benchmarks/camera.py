@@ -8,7 +8,6 @@ of it are waiting. The second case asks for far more than two cores can do, to s
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import statistics
@@ -28,6 +27,8 @@ CASES: dict[str, tuple[str, list[str]]] = {
 """What is done to the picture, and the flags."""
 
 _BEGAN = "filming since "
+_DROPPED = re.compile(r"(\d+) of (\d+) frames to be read were dropped")
+"""What the reading says at its end; what it says while it falls behind is of the last seconds alone."""
 
 
 def film(url: str, arguments: list[str]) -> int:
@@ -62,7 +63,7 @@ def measure(source: Path, seconds: float, change: str, flags: list[str], threads
     began = float(said.split(_BEGAN)[1].split()[0])
     late = [moment - began - (reading["end"] - 1 / fps) for moment, reading in came]
     inside = late[1:-1]  # the first waits for the networks to warm up, the last for no next frame
-    dropped = re.search(r"fell behind the camera: (\d+) of (\d+) frames", said)
+    dropped = _DROPPED.search(said)
     return {
         "readings": len(came), "p50": statistics.median(inside), "p95": statistics.quantiles(inside, n=20)[-1],
         "first": late[0], "worst": max(inside), "waiting_for_the_next_frame": 1 / fps,
@@ -72,10 +73,8 @@ def measure(source: Path, seconds: float, change: str, flags: list[str], threads
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path)
+    parser = machine.flags(__doc__)
     parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--threads", type=int, default=machine.CORES, help="of torch; 1 where others use the cores")
     chosen = parser.parse_args()
     result: dict[str, Any] = {"machine": machine.settle(), "seconds": chosen.seconds, "threads": chosen.threads}
     from mimica import assets

@@ -7,7 +7,6 @@ which costs the same), other depths unless asked for, what decoding and face fin
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import statistics
 import time
@@ -15,6 +14,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import machine
 import torch
 from rich.progress import track
 from torch.utils.flop_counter import FlopCounterMode
@@ -92,9 +92,7 @@ def main() -> None:
         "frozen DuSE takes {ratio_of_fastest:.3f} times its bare tower by the fastest rounds, "
         "{ratio_of_medians:.3f} by their medians, {ratio_of_flops:.3f} by its matrix products".format(**result)
     )
-    if chosen.json:
-        chosen.json.parent.mkdir(parents=True, exist_ok=True)
-        chosen.json.write_text(json.dumps(result, indent=1) + "\n")
+    machine.keep(chosen.json, result)
 
 
 def _chosen() -> argparse.Namespace:

@@ -31,6 +31,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import machine
 from mutants import mutant, seeds
 
 FORMATS = ("csv", "parquet", "jsonl", "eaf", "vtt", "mp4", "html")
@@ -284,9 +285,7 @@ def main() -> int:
     found["software"] = f"Python {platform.python_version()}, PyAV {av.__version__}, {libraries}"
     found["date"] = time.strftime("%Y-%m-%d")
     print(found["ended"])
-    if chosen.json:
-        chosen.json.parent.mkdir(parents=True, exist_ok=True)
-        chosen.json.write_text(json.dumps(found, indent=1) + "\n")
+    machine.keep(chosen.json, found)
     return 1 if found["failures"] else 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -33,6 +34,14 @@ class Ran:
     peak_megabytes: float
     lines: tuple[tuple[float, str], ...]
     errors: str
+
+
+def flags(description: str | None) -> argparse.ArgumentParser:
+    """A parser of the flags that every benchmark has."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--threads", type=int, default=CORES, help="of torch; 1 where others use the cores")
+    return parser
 
 
 def settle() -> dict[str, Any]:

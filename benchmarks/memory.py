@@ -8,7 +8,6 @@ and what is held over time (tracks, windows, readings) is the same.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -55,12 +54,10 @@ def measure(source: Path, minutes: float, flags: list[str], threads: int) -> dic
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path)
+    parser = machine.flags(__doc__)
     parser.add_argument("--minutes", type=float, default=LONG)
     parser.add_argument("--min-face", type=int, default=120)
     parser.add_argument("--formats", nargs="+", default=["parquet", "csv", "jsonl", "eaf", "vtt", "html"])
-    parser.add_argument("--threads", type=int, default=machine.CORES, help="of torch; 1 where others use the cores")
     chosen = parser.parse_args()
     result: dict[str, Any] = {"machine": machine.settle(), "threads": chosen.threads}
     from mimica import assets

@@ -9,7 +9,6 @@ hardware, other videos, several people at once, the start.
 
 from __future__ import annotations
 
-import argparse
 import functools
 import tempfile
 import time
@@ -86,11 +85,9 @@ def measure(reader: Any, source: Path, formats: tuple[str, ...]) -> dict[str, An
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path)
+    parser = machine.flags(__doc__)
     parser.add_argument("--source", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=machine.CORES, help="of torch; 1 where others use the cores")
     chosen = parser.parse_args()
     result: dict[str, Any] = {"machine": machine.settle()}
     import torch

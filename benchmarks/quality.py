@@ -8,11 +8,11 @@ faces that are both small and blurred, and how far the steps are like what camer
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import machine
 import numpy as np
 from PIL import Image
 from rich.console import Console
@@ -77,13 +77,11 @@ def main() -> None:
             left = (figures["war"] - chance) / (whole["war"] - chance)
             steps.append({"what": what, "value": value, "left": left, **figures})
     _print(whole, steps)
-    if chosen.json:
-        result = {
-            "data": Path(chosen.data.partition(":")[2]).name, "n": len(found), "model": chosen.model,
-            "undegraded": whole, "steps": steps, "date": datetime.now(UTC).date().isoformat(),
-        }  # fmt: skip
-        chosen.json.parent.mkdir(parents=True, exist_ok=True)
-        chosen.json.write_text(json.dumps(result, indent=1) + "\n")
+    result = {
+        "data": Path(chosen.data.partition(":")[2]).name, "n": len(found), "model": chosen.model,
+        "undegraded": whole, "steps": steps, "date": datetime.now(UTC).date().isoformat(),
+    }  # fmt: skip
+    machine.keep(chosen.json, result)
 
 
 def _print(whole: dict[str, float], steps: list[dict[str, object]]) -> None:

@@ -6,7 +6,6 @@ depends on what else runs; the seconds of the cores less so.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import tempfile
@@ -50,10 +49,8 @@ def several(rounds: int, arguments: list[object], env: dict[str, str]) -> dict[s
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path)
+    parser = machine.flags(__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=machine.CORES, help="of torch; 1 where others use the cores")
     chosen = parser.parse_args()
     result: dict[str, Any] = {"machine": machine.settle(), "rounds": chosen.rounds, "threads": chosen.threads}
     from mimica import assets

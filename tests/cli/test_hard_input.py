@@ -211,24 +211,29 @@ def test_a_name_as_long_as_file_systems_allow_has_outputs(
     assert len(list((tmp_path / "readings").glob("表*.csv"))) == 2
 
 
+def plain_letters(monkeypatch: pytest.MonkeyPatch) -> io.BytesIO:
+    """Standard output as a terminal of ASCII letters has it; gives what is written to it."""
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii", write_through=True))
+    return written
+
+
 def test_a_log_that_holds_only_plain_letters_still_gets_every_line(
     mimica: Callable[..., Said], quick: list[str], clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clip.rename(tmp_path / "кадр.mp4")
-    log = io.TextIOWrapper(io.BytesIO(), encoding="ascii", write_through=True)
-    monkeypatch.setattr(sys, "stdout", log)
+    log = plain_letters(monkeypatch)
     assert mimica("predict", "кадр.mp4", *quick, "--format", "csv")[0] == DONE
-    assert b"\\u043a" in log.buffer.getvalue()  # type: ignore[attr-defined]
+    assert b"\\u043a" in log.getvalue()
 
 
 def test_a_stream_of_readings_is_utf_8_whatever_the_terminal_is(
     mimica: Callable[..., Said], quick: list[str], clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clip.rename(tmp_path / "кадр.mp4")
-    pipe = io.TextIOWrapper(io.BytesIO(), encoding="ascii", write_through=True)
-    monkeypatch.setattr(sys, "stdout", pipe)
+    pipe = plain_letters(monkeypatch)
     assert mimica("predict", "кадр.mp4", *quick, "--out", "-")[0] == DONE
-    records = [json.loads(line) for line in pipe.buffer.getvalue().decode().splitlines()]  # type: ignore[attr-defined]
+    records = [json.loads(line) for line in pipe.getvalue().decode().splitlines()]
     assert {record["source"] for record in records} == {"кадр.mp4"}
 
 

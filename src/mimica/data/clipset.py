@@ -140,10 +140,9 @@ def load_held(spec: str, *, size: int, frames: int = 1, space: LabelSpace | None
     if kind == "fer2013":
         return _archive(spec, "calibration", size, space)
     if kind == "packed":
-        from mimica.data.packed import packed, packed_parts
+        from mimica.data.packed import packed_parts
 
-        file = parse(spec)[1]
-        return packed(file, part="calibration", size=size) if "calibration" in packed_parts(file) else None
+        return packed_parts(parse(spec)[1], size=size).get("calibration")
     if kind == "folder":
         return None
     space = space or space_of(spec)

@@ -29,28 +29,33 @@ def pack(parts: Mapping[str, ClipSet], path: Path) -> None:
     checkpoint.pack(path, tensors, {"kind": "clips", "parts": facts})
 
 
-def packed_parts(path: Path) -> dict[str, ClipSet]:
-    """The parts that a file holds, by name. Raises InputError for a file that `pack` did not write."""
+def packed_parts(path: Path, *, size: int | None = None) -> dict[str, ClipSet]:
+    """The parts that a file holds, by name; their faces are to be of that `size`, where one is given.
+
+    Raises InputError for a file that `pack` did not write, or faces of another size.
+    """
     try:
         tensors, facts = checkpoint.unpack(path)
     except CheckpointError as error:
         raise InputError(f"{error}; packed:FILE names one that mimica data pack wrote") from None
     if facts.get("kind") != "clips":
         raise InputError(f"{path} holds no clips; packed:FILE names one that mimica data pack wrote")
-    return {part: _part(tensors, part, told) for part, told in facts["parts"].items()}
+    parts = {part: _part(tensors, part, told) for part, told in facts["parts"].items()}
+    for clips in parts.values():
+        side = clips.frames[0].shape[1]
+        if size is not None and side != size:
+            raise InputError(
+                f"the faces in {path} are {side} pixels across and {size} are read; pack them with --size {size}"
+            )
+    return parts
 
 
 def packed(path: Path, *, part: str, size: int) -> ClipSet:
     """One part of a packed file. Raises InputError for a part that it has not, or faces of another size."""
-    parts = packed_parts(path)
+    parts = packed_parts(path, size=size)
     if part not in parts:
         raise InputError(f"{path} has no part {part}; it has {', '.join(parts)}")
-    clips = parts[part]
-    if (side := clips.frames[0].shape[1]) != size:
-        raise InputError(
-            f"the faces in {path} are {side} pixels across and {size} are read; pack them with --size {size}"
-        )
-    return clips
+    return parts[part]
 
 
 def _part(tensors: Mapping[str, torch.Tensor], part: str, told: Mapping[str, object]) -> ClipSet:

@@ -6,6 +6,7 @@ N items in a batch, n prompt tokens a layer, M prompted layers, D width of a tow
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -136,7 +137,7 @@ def recompute(module: nn.Module, on: bool) -> None:
         tower.recompute = on
 
 
-class SteppedVision(nn.Module):
+class SteppedVision(nn.Module, ABC):
     """What vision towers share whose `_steps` gives the tokens before the first layer and then after each."""
 
     layers: int
@@ -148,8 +149,8 @@ class SteppedVision(nn.Module):
         """The tokens [N, 1 + L, D] that leave each layer asked for, counted from 1; 0 is what enters the first."""
         return pick(self._steps(images, prompts, after), layers, self.layers)
 
-    def _steps(self, images: Tensor, prompts: Prompts, after: After) -> Iterator[Tensor]:
-        raise NotImplementedError
+    @abstractmethod
+    def _steps(self, images: Tensor, prompts: Prompts, after: After) -> Iterator[Tensor]: ...
 
 
 def last_of(steps: Iterable[Tensor]) -> Tensor:

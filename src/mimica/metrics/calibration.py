@@ -36,14 +36,7 @@ def ece(confidence: np.ndarray, right: np.ndarray, *, bins: int = 15) -> float:
 
 def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
     """The temperature that makes the logits [N, C] most likely for the truth [N]."""
-    from scipy.optimize import minimize_scalar
-    from scipy.special import log_softmax
-
-    def surprise(log_temperature: float) -> float:
-        scaled = log_softmax(logits / np.exp(log_temperature), axis=1)
-        return float(-scaled[np.arange(len(truth)), truth].mean())
-
-    return float(np.exp(minimize_scalar(surprise, bounds=(-3, 3), method="bounded").x))
+    return fit_temperature_by_quality(logits, truth, np.ones(len(truth)))[0]
 
 
 def fit_temperature_by_quality(logits: np.ndarray, truth: np.ndarray, quality: np.ndarray) -> tuple[float, float]:

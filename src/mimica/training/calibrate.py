@@ -54,8 +54,8 @@ def calibration(network: Trainable, held: ClipSet | None, *, mirrored: bool = Fa
         "unsure_below": threshold_for(shares[:N].max(1), COVERAGE),
         "calibrated_on": dict(held.manifest),
         "metrics": {
-            **_figures(shares[:N], held.labels),
-            "degraded": _figures(shares[N:], truth[N:]),
+            **_trusted(shares[:N], held.labels),
+            "degraded": _trusted(shares[N:], truth[N:]),
         },
     }
 
@@ -102,7 +102,11 @@ def _clip(faces: np.ndarray, quality: Sequence[float] | np.ndarray) -> Clip:
     return Clip(person=0, start=0.0, end=0.0, faces=faces, times=times, quality=np.array(quality))
 
 
-def _figures(shares: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    guess = shares.argmax(1)
-    table = confusion(truth, guess, shares.shape[1])
-    return {"war": war(table), "uar": uar(table), "ece": ece(shares.max(1), guess == truth)}
+def figures(scores: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """WAR and UAR of scores [N, C], logits or shares, against the truth [N]."""
+    table = confusion(truth, scores.argmax(1), scores.shape[1])
+    return {"war": war(table), "uar": uar(table)}
+
+
+def _trusted(shares: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    return figures(shares, truth) | {"ece": ece(shares.max(1), shares.argmax(1) == truth)}

@@ -46,6 +46,13 @@ class FaceLanguage(nn.Module):
         right = F.one_hot(torch.tensor(classes), max(classes) + 1).T.float()
         self.register_buffer("right", right, persistent=False)  # [C, K]
 
+    def copy(self, vision: CompactVision, project: Tensor, log_scale: float) -> None:
+        """Take over the weights of a tower of the same shape, its text projection and its scale."""
+        self.vision.load_state_dict(vision.state_dict())
+        with torch.no_grad():
+            self.project.weight.copy_(project)
+            self.log_scale.fill_(log_scale)
+
     def log_probabilities(self, images: Tensor) -> Tensor:
         """Log of the share that falls on each class's captions [B, C], every caption weighed alike within its class."""
         seen = F.normalize(self.vision(images), dim=-1)

@@ -24,14 +24,13 @@ from mimica.encoders.sentence import SentenceTower
 from mimica.encoders.store import load_encoder, save_encoder
 from mimica.encoders.towers import DualEncoder, VisionTower, pixels
 from mimica.errors import CheckpointError
-from mimica.metrics.classification import confusion, uar, war
 from mimica.recognition.baselines.probe import Probe
 from mimica.recognition.duse.model import Duse
 from mimica.recognition.model import Trainable
 from mimica.recognition.registry import build
 from mimica.recognition.store import save_recogniser
 from mimica.training.batches import Batches
-from mimica.training.calibrate import as_clip, calibration, logits_of
+from mimica.training.calibrate import as_clip, calibration, figures, logits_of
 from mimica.training.captions import captions
 from mimica.training.loop import Batch, Report, train
 from mimica.training.pretrain import FaceLanguage
@@ -64,14 +63,14 @@ def pretrain(
     )
 
     def validate(module: nn.Module) -> Mapping[str, float]:
-        return {} if held is None else _figures(_zero_shot(learner, held), held)
+        return {} if held is None else figures(_zero_shot(learner, held), held.labels)
 
     began = {"start": None if start is None else _digest(start), "teachers": [_digest(path) for path in teachers]}
     same = _same(recipe, clips) | began
     train(learner, data, recipe.loop, out=out, resume=resume, facts=same, validate=validate, report=report)
     path = out / "compact.safetensors"
-    figures = dict(validate(learner.eval()))
-    facts = _facts(recipe, clips) | began | {"log_scale": float(learner.log_scale.detach()), "metrics": figures}
+    found = dict(validate(learner.eval()))
+    facts = _facts(recipe, clips) | began | {"log_scale": float(learner.log_scale.detach()), "metrics": found}
     save_encoder(path, learner.vision, learner.project.weight, facts)
     return path
 
@@ -95,10 +94,7 @@ def _start(learner: FaceLanguage, path: Path) -> None:
         raise CheckpointError(
             f"{path} has another shape than the recipe's encoder; start from one that this recipe made"
         )
-    learner.vision.load_state_dict(vision.state_dict())
-    with torch.no_grad():
-        learner.project.weight.copy_(project)
-        learner.log_scale.fill_(facts["log_scale"])
+    learner.copy(vision, project, facts["log_scale"])
 
 
 def _taught(clips: ClipSet, teachers: Sequence[Path], features: Tensor, classes: list[int]) -> np.ndarray:
@@ -107,9 +103,7 @@ def _taught(clips: ClipSet, teachers: Sequence[Path], features: Tensor, classes:
     for path in teachers:
         vision, project, facts = load_encoder(path)
         teacher = FaceLanguage(vision, features, classes).eval()
-        with torch.no_grad():
-            teacher.project.weight.copy_(project)
-            teacher.log_scale.fill_(facts["log_scale"])
+        teacher.copy(vision, project, facts["log_scale"])
         told += [np.exp(_zero_shot(teacher, clips, mirrored=mirrored)) for mirrored in (False, True)]
     return np.asarray(np.mean(told, axis=0))
 
@@ -168,7 +162,9 @@ def train_recogniser(
     )  # fmt: skip
 
     def validate(module: nn.Module) -> Mapping[str, float]:
-        return {} if held is None else _figures(logits_of(network, [as_clip(frames) for frames in held.frames]), held)
+        if held is None:
+            return {}
+        return figures(logits_of(network, [as_clip(frames) for frames in held.frames]), held.labels)
 
     if any(weight.requires_grad for weight in network.parameters()):
         same = _same(recipe, clips) | {"encoder": encoder.identity}
@@ -205,11 +201,6 @@ def _zero_shot(learner: FaceLanguage, clips: ClipSet, *, mirrored: bool = False)
             images = images.flip(-1) if mirrored else images
             found.append(learner.log_probabilities(tower.normalise(images)).cpu().numpy())
     return np.concatenate(found)
-
-
-def _figures(logits: np.ndarray, clips: ClipSet) -> dict[str, float]:
-    table = confusion(clips.labels, logits.argmax(1), len(clips.space))
-    return {"war": war(table), "uar": uar(table)}
 
 
 def _same(recipe: Pretraining | Training, clips: ClipSet) -> dict[str, Any]:

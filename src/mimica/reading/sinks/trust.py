@@ -17,8 +17,8 @@ _RIGHT, _EVEN = "#2f6f9f", "#8a939e"
 
 def trust_figures(model: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Plotly figures by the id of their place; none for a model without such data."""
-    measured = model.get("held_out")
-    if not isinstance(measured, Mapping) or not all(measured.get(curve) for curve in CURVES):
+    measured = _measured(model)
+    if not all(measured.get(curve) for curve in CURVES):
         return {}
     return {
         "figure-reliability": _reliability(measured["reliability"]),
@@ -28,9 +28,9 @@ def trust_figures(model: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 def trust_section(model: Mapping[str, Any]) -> str:
     """The section of the page that holds the figures, or nothing."""
-    if not trust_figures(model):
+    measured = _measured(model)
+    if not all(measured.get(curve) for curve in CURVES):
         return ""
-    measured = model["held_out"]
     return (
         '<section class="card" aria-labelledby="h-trust"><h2 id="h-trust">How far to trust the model</h2>'
         '<div class="columns">'
@@ -48,10 +48,16 @@ def trust_section(model: Mapping[str, Any]) -> str:
 
 def without_curves(model: Mapping[str, Any]) -> dict[str, Any]:
     """What is left to be written of a model."""
-    measured = model.get("held_out")
-    if not isinstance(measured, Mapping):
+    measured = _measured(model)
+    if not measured:
         return dict(model)
     return {**model, "held_out": {key: value for key, value in measured.items() if key not in (*CURVES, "slices")}}
+
+
+def _measured(model: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a model states of data that it has not learned from; empty where it states nothing."""
+    measured = model.get("held_out")
+    return measured if isinstance(measured, Mapping) else {}
 
 
 def _reliability(bars: list[Mapping[str, float]]) -> dict[str, Any]:
