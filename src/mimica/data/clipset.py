@@ -46,8 +46,7 @@ class Item:
 class ClipSet:
     """Clips in memory: `frames` N arrays uint8 [T, S, S, G], `labels` int [N], `names` [N] for messages.
 
-    `manifest` states where they came from, so that a checkpoint can say what it saw. `shares` [N, C] is
-    how far someone says that each clip shows each class, such as a teacher; None where nobody does.
+    `manifest` states where they came from, so that a checkpoint can say what it saw.
     """
 
     frames: Sequence[np.ndarray]
@@ -55,7 +54,6 @@ class ClipSet:
     names: Sequence[str]
     space: LabelSpace = EXPRESSIONS
     manifest: Mapping[str, object] = field(default_factory=dict)
-    shares: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -53,6 +53,10 @@ class CompactConfig:
         """The config as a checkpoint's JSON states it."""
         return asdict(self)
 
+    def build(self) -> CompactVision:
+        """A tower of this shape, its weights random."""
+        return CompactVision(self)
+
 
 class _Residual(nn.Module):
     """Two 3x3 convolutions beside a short way; the first halves the side where `stride` is 2.
@@ -115,7 +119,7 @@ class CompactVision(SteppedVision):
     because what it was trained on is grey and light in the wild is not ours to choose.
     """
 
-    luma: Tensor
+    architecture = "compact"
 
     def __init__(self, config: CompactConfig | None = None) -> None:
         super().__init__()
@@ -128,13 +132,23 @@ class CompactVision(SteppedVision):
         self.blocks = nn.ModuleList(_Layer(config.width, config.heads, config.mlp) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
         self.project = nn.Linear(config.width, config.dim, bias=False)
-        self.register_buffer("luma", torch.tensor(_LUMA).view(3, 1, 1), persistent=False)
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Pictures [..., 3, S, S] in 0 to 1 as their greys, each of zero mean and unit deviation, on 3 channels."""
-        grey = (pixels * self.luma.to(pixels)).sum(-3, keepdim=True)
-        deviation, mean = torch.std_mean(grey, dim=(-2, -1), keepdim=True)
-        return ((grey - mean) / (deviation + 0.02)).expand_as(pixels)
+        return standard_greys(pixels)
+
+    def begin(self) -> None:
+        """Have every branch beside a short way put out nothing, so that training begins with the shallowest network.
+
+        After Goyal et al., "Accurate, Large Minibatch SGD" (arXiv 1706.02677), 5.1, for the layers as for the blocks.
+        """
+        for module in self.modules():
+            if isinstance(module, _Residual):
+                nn.init.zeros_(module.norm2.weight)
+            elif isinstance(module, _Layer):
+                for last in (module.out, module.down):
+                    nn.init.zeros_(last.weight)
+                    nn.init.zeros_(last.bias)
 
     def tokens(self, images: Tensor) -> Tensor:
         """What enters the first layer: [N, 1 + L, D], the class token first. No prompt reaches this far down."""
@@ -175,23 +189,8 @@ def _stem(config: CompactConfig) -> nn.Sequential:
     return nn.Sequential(*parts, nn.Conv2d(config.stem[-1], config.width, 1))
 
 
-def begin(vision: CompactVision) -> None:
-    """Have every branch beside a short way put out nothing, so that training begins with the shallowest network.
-
-    After Goyal et al., "Accurate, Large Minibatch SGD" (arXiv 1706.02677), 5.1, for the layers as for the blocks.
-    """
-    for module in vision.modules():
-        if isinstance(module, _Residual):
-            nn.init.zeros_(module.norm2.weight)
-        elif isinstance(module, _Layer):
-            for last in (module.out, module.down):
-                nn.init.zeros_(last.weight)
-                nn.init.zeros_(last.bias)
-
-
-def channels_last(vision: CompactVision) -> CompactVision:
-    """The same tower with its convolutions laid out as CPUs and tensor cores like them."""
-    for module in vision.modules():
-        if isinstance(module, nn.Conv2d):
-            module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)
-    return vision
+def standard_greys(pixels: Tensor) -> Tensor:
+    """The greys of pictures [..., 3, S, S], each of zero mean and unit deviation, on 3 channels."""
+    grey = (pixels * pixels.new_tensor(_LUMA).view(3, 1, 1)).sum(-3, keepdim=True)
+    deviation, mean = torch.std_mean(grey, dim=(-2, -1), keepdim=True)
+    return ((grey - mean) / (deviation + 0.02)).expand_as(pixels)

@@ -1,4 +1,4 @@
-"""The compact encoder in its file: the vision tower, and the projection that its text side learned with it."""
+"""An encoder of our own in its file: the vision tower, and the projection that its text side learned with it."""
 
 from __future__ import annotations
 
@@ -6,21 +6,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from mimica import checkpoint
-from mimica.encoders.compact import CompactConfig, CompactVision, channels_last
+from mimica.encoders.compact import CompactConfig, CompactVision
+from mimica.encoders.mobile import MobileConfig, MobileVision
 from mimica.errors import CheckpointError
 
+Vision = CompactVision | MobileVision
 
-def save_encoder(path: Path, vision: CompactVision, project: Tensor, facts: Mapping[str, Any]) -> None:
+_CONFIGS: dict[str, type[CompactConfig | MobileConfig]] = {"compact": CompactConfig, "mobile": MobileConfig}
+
+
+def save_encoder(path: Path, vision: Vision, project: Tensor, facts: Mapping[str, Any]) -> None:
     """Write a vision tower and a text projection [d, D] in half precision."""
     tensors = {f"vision.{name}": value for name, value in vision.state_dict().items()}
     tensors["project"] = project
     half = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
-    checkpoint.save(
-        path, half, {"kind": "encoder", "architecture": "compact", "config": vision.config.facts(), **facts}
-    )
+    stated = {"kind": "encoder", "architecture": vision.architecture, "config": vision.config.facts(), **facts}
+    checkpoint.save(path, half, stated)
 
 
 def encoder_size(path: Path) -> int:
@@ -29,17 +34,37 @@ def encoder_size(path: Path) -> int:
 
 
 def load_encoder(path: Path) -> tuple[CompactVision, Tensor, dict[str, Any]]:
+    """The vision tower, the text projection [d, D] and the facts of a tower that takes prompts.
+
+    Raises CheckpointError if they do not fit, or the tower is a teacher, which takes none.
+    """
+    vision, project, facts = load_any(path)
+    if not isinstance(vision, CompactVision):
+        raise CheckpointError(f"{path} is a teacher and takes no prompts; pretrain compact with --teachers {path}")
+    return vision, project, facts
+
+
+def load_any(path: Path) -> tuple[Vision, Tensor, dict[str, Any]]:
     """The vision tower, the text projection [d, D] and the facts. Raises CheckpointError if they do not fit."""
     tensors, facts = checkpoint.load(path)
-    vision = CompactVision(_config(path, facts))
+    vision = _config(path, facts).build()
     project = tensors.pop("project", None)
     if project is None:
         raise CheckpointError(f"{path} holds no text projection; it is not a whole encoder")
     checkpoint.fill(vision, {name.removeprefix("vision."): value for name, value in tensors.items()}, str(path))
-    return channels_last(vision), project.float(), facts
+    channels_last(vision)
+    return vision, project.float(), facts
 
 
-def _config(path: Path, facts: Mapping[str, Any]) -> CompactConfig:
-    if facts.get("architecture") != "compact":
+def channels_last(vision: nn.Module) -> nn.Module:
+    """The same module with its convolutions laid out as CPUs and tensor cores like them."""
+    for module in vision.modules():
+        if isinstance(module, nn.Conv2d):
+            module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)
+    return vision
+
+
+def _config(path: Path, facts: Mapping[str, Any]) -> CompactConfig | MobileConfig:
+    if facts.get("architecture") not in _CONFIGS:
         raise CheckpointError(f"{path} holds {facts.get('architecture')!r}, not a compact encoder")
-    return CompactConfig.from_facts(facts["config"])
+    return _CONFIGS[facts["architecture"]].from_facts(facts["config"])

@@ -19,8 +19,7 @@ from mimica.encoders.towers import pixels
 class Batches:
     """The batches of an epoch over a set of clips: `face` [B, T, 3, S, S] in 0 to 1, `valid` [B, T], `label` [B].
 
-    `draw` [B] is one uniform number a clip more, for what a loss draws by itself; `shares` [B, C] are
-    there where the clips have them.
+    `draw` [B] is one uniform number a clip more, for what a loss draws by itself.
 
     `balance` draws classes in proportion to their count to the power of 1 - balance: 0 leaves the
     data as it is, 1 makes all classes equal. A still is repeated into a clip of `frames` that moves.
@@ -73,10 +72,7 @@ class Batches:
         valid = torch.arange(self.frames)[None] < torch.from_numpy(lengths)[:, None]
         labels = torch.from_numpy(self.clips.labels[chosen])
         draw = torch.from_numpy(u[:, 15])
-        batch = {"face": faces.expand(-1, -1, 3, -1, -1), "valid": valid, "label": labels, "draw": draw}
-        if self.clips.shares is not None:
-            batch["shares"] = torch.from_numpy(self.clips.shares[chosen]).float()
-        return batch
+        return {"face": faces.expand(-1, -1, 3, -1, -1), "valid": valid, "label": labels, "draw": draw}
 
     def _frames(self, clip: np.ndarray) -> np.ndarray:
         """`frames` pictures of a clip, evenly spread; the last one repeated where it is shorter."""

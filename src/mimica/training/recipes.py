@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from mimica.data.augment import Augmentation
 from mimica.encoders.compact import CompactConfig
+from mimica.encoders.mobile import MobileConfig
 from mimica.errors import UsageError, unknown
 from mimica.recognition import registry
 from mimica.recognition.baselines.probe import ProbeConfig
@@ -22,7 +23,7 @@ class Pretraining:
     `smoothing`, `mixup` and `teach`, what a teacher counts where there is one, are explained at `FaceLanguage`.
     """
 
-    encoder: CompactConfig
+    encoder: CompactConfig | MobileConfig
     loop: LoopConfig
     smoothing: float = 0.1
     mixup: float = 0.5
@@ -61,6 +62,16 @@ def compact() -> Pretraining:
         loop=LoopConfig(epochs=30, batch=64, lr=1e-3, weight_decay=0.05, ema=0.999, precision="bf16"),
         mixup=0.2,
         augmentation=Augmentation(jitter=0.1, erase=0.2, cover=0.1),
+    )
+
+
+def teacher() -> Pretraining:
+    """A MobileNetV2 that begins with ImageNet, to teach the compact encoder."""
+    return Pretraining(
+        encoder=MobileConfig(),
+        loop=LoopConfig(epochs=12, batch=64, lr=1e-3, weight_decay=0.05, ema=0.995, precision="bf16"),
+        mixup=0.2,
+        augmentation=Augmentation(angle=10.0, scale=0.12, erase=0.15, cover=0.1),
     )
 
 
@@ -104,7 +115,7 @@ def with_loop(recipe: Recipe, **changes: Any) -> Recipe:
     return replace(recipe, loop=replace(recipe.loop, **{k: v for k, v in changes.items() if v is not None}))
 
 
-PRETRAINING: dict[str, Callable[[], Pretraining]] = {"compact": compact}
+PRETRAINING: dict[str, Callable[[], Pretraining]] = {"compact": compact, "teacher": teacher}
 TRAINING: dict[str, Callable[[], Training]] = {"duse_compact": duse_compact, "duse_clip": duse_clip}
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,9 @@ from torch import Tensor, nn
 from mimica import __version__, checkpoint
 from mimica.clips import ClipBatch
 from mimica.data.clipset import ClipSet
-from mimica.encoders.compact import CompactVision, begin, channels_last
 from mimica.encoders.sentence import SentenceTower
-from mimica.encoders.store import load_encoder, save_encoder
-from mimica.encoders.towers import DualEncoder, VisionTower, pixels
+from mimica.encoders.store import channels_last, load_any, save_encoder
+from mimica.encoders.towers import DualEncoder, pixels
 from mimica.errors import CheckpointError
 from mimica.recognition.baselines.probe import Probe
 from mimica.recognition.duse.model import Duse
@@ -48,16 +47,14 @@ def pretrain(
     resume: bool = False,
     report: Report = lambda row: None,
 ) -> Path:
-    """Pretrain the compact encoder on labelled faces; gives the path of `out/compact.safetensors`.
+    """Pretrain an encoder on labelled faces; gives the path of `out/compact.safetensors`, by its architecture.
 
     `held` is only measured on after each epoch, never learned from. `start` is an encoder whose weights
-    are begun with instead of random ones; what `teachers`, other encoders, read in each face on
-    average is learned beside its label. Raises CheckpointError for a start of another shape.
+    are begun with; what `teachers`, other encoders, read in each face on average is learned beside its
+    label. Raises CheckpointError for a start of another shape.
     """
     features, classes = caption_features(clips, out / "captions.safetensors")
-    learner = _learner(recipe, features, classes, start)
-    if teachers:
-        clips = replace(clips, shares=_taught(clips, teachers, features, classes))
+    learner = _learner(recipe, features, classes, start, teachers)
     data = Batches(
         clips, batch=recipe.loop.batch, balance=recipe.balance, seed=recipe.loop.seed, augmentation=recipe.augmentation
     )
@@ -68,28 +65,32 @@ def pretrain(
     began = {"start": None if start is None else _digest(start), "teachers": [_digest(path) for path in teachers]}
     same = _same(recipe, clips) | began
     train(learner, data, recipe.loop, out=out, resume=resume, facts=same, validate=validate, report=report)
-    path = out / "compact.safetensors"
+    path = out / f"{learner.vision.architecture}.safetensors"
     found = dict(validate(learner.eval()))
     facts = _facts(recipe, clips) | began | {"log_scale": float(learner.log_scale.detach()), "metrics": found}
     save_encoder(path, learner.vision, learner.project.weight, facts)
     return path
 
 
-def _learner(recipe: Pretraining, features: Tensor, classes: list[int], start: Path | None) -> FaceLanguage:
+def _learner(
+    recipe: Pretraining, features: Tensor, classes: list[int], start: Path | None, teachers: Sequence[Path]
+) -> FaceLanguage:
     torch.manual_seed(recipe.loop.seed)
     learner = FaceLanguage(
-        CompactVision(recipe.encoder), features, classes,
+        recipe.encoder.build(), features, classes,
         smoothing=recipe.smoothing, mixup=recipe.mixup, teach=recipe.teach,
+        teachers=[_teacher(path, features, classes) for path in teachers],
     )  # fmt: skip
-    begin(learner.vision)
-    if start is not None:
+    if start is None:
+        learner.vision.begin()
+    else:
         _start(learner, start)
     channels_last(learner.vision)
     return learner
 
 
 def _start(learner: FaceLanguage, path: Path) -> None:
-    vision, project, facts = load_encoder(path)
+    vision, project, facts = load_any(path)
     if vision.config != learner.vision.config:
         raise CheckpointError(
             f"{path} has another shape than the recipe's encoder; start from one that this recipe made"
@@ -97,15 +98,11 @@ def _start(learner: FaceLanguage, path: Path) -> None:
     learner.copy(vision, project, facts["log_scale"])
 
 
-def _taught(clips: ClipSet, teachers: Sequence[Path], features: Tensor, classes: list[int]) -> np.ndarray:
-    """What teachers read in each face and its mirror image on average [N, C]."""
-    told = []
-    for path in teachers:
-        vision, project, facts = load_encoder(path)
-        teacher = FaceLanguage(vision, features, classes).eval()
-        teacher.copy(vision, project, facts["log_scale"])
-        told += [np.exp(_zero_shot(teacher, clips, mirrored=mirrored)) for mirrored in (False, True)]
-    return np.asarray(np.mean(told, axis=0))
+def _teacher(path: Path, features: Tensor, classes: list[int]) -> FaceLanguage:
+    vision, project, facts = load_any(path)
+    teacher = FaceLanguage(vision, features, classes).eval().requires_grad_(False)
+    teacher.copy(vision, project, facts["log_scale"])
+    return teacher
 
 
 def _digest(path: Path) -> str:
@@ -191,15 +188,13 @@ def _calibrated(network: Trainable, held: ClipSet | None, recipe: Training) -> d
         }
 
 
-def _zero_shot(learner: FaceLanguage, clips: ClipSet, *, mirrored: bool = False) -> np.ndarray:
-    tower: VisionTower = learner.vision
+def _zero_shot(learner: FaceLanguage, clips: ClipSet) -> np.ndarray:
     found = []
     with torch.inference_mode():
         for first in range(0, len(clips), 256):
             faces = np.stack([f[0] for f in clips.frames[first : first + 256]])
             images = pixels(faces).expand(-1, 3, -1, -1).to(learner.project.weight.device)
-            images = images.flip(-1) if mirrored else images
-            found.append(learner.log_probabilities(tower.normalise(images)).cpu().numpy())
+            found.append(learner.log_probabilities(learner.vision.normalise(images)).cpu().numpy())
     return np.concatenate(found)
 
 
