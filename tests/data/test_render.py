@@ -79,6 +79,16 @@ def test_pose_gaze_and_lids_are_told_and_are_no_part_of_the_expression() -> None
     assert np.corrcoef(clips.pose[..., 0].flatten(), clips.gaze[..., 0].flatten())[0, 1] < -0.5
 
 
+def test_how_a_clip_is_taken_can_be_changed_and_nothing_else_changes_with_it() -> None:
+    def aside(one: Shot) -> Shot:
+        return replace(one, yaw=np.full_like(one.yaw, 33.0))
+
+    as_they_are, changed = planned(), planned(take=aside)
+    assert (changed.pose[..., 0] == 33).all()
+    assert torch.equal(changed.pose[..., 1:], as_they_are.pose[..., 1:])
+    assert torch.equal(changed.units, as_they_are.units)
+
+
 def test_a_clip_is_the_same_however_many_are_asked_for() -> None:
     some, one = planned(9), planned(1, first=5)
     for name in ("units", "pose", "gaze", "blink"):

@@ -8,7 +8,7 @@ are the same to the bit on one machine, and on two as far as their OpenGL is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -66,19 +66,20 @@ def clips(
     part: Part,
     seed: int,
     face: Path | None = None,
+    take: Callable[[Shot], Shot] = lambda shot: shot,
 ) -> RenderedClips:
     """Synthetic labelled clips, from number `first` on; arguments and labels as those of `actor.clips`.
 
     With one frame a clip is a still of the expression at its apex. With `size` 0 nothing is drawn. `face` is a file
-    as the asset `ict-face` has it, to be used in its place. Raises AssetError without the asset or without OpenGL,
-    MissingExtra without moderngl.
+    as the asset `ict-face` has it, to be used in its place. `take` may change how each clip is taken. Raises
+    AssetError without the asset or without OpenGL, MissingExtra without moderngl.
     """
     plan = actor.clips(
         number, first=first, size=0, frames=frames, proportions=proportions, task=task, intensity=intensity,
         polarity_agrees=polarity_agrees, part=part, seed=seed,
     )  # fmt: skip
     places = range(first, first + number)
-    shots = [shot(n, frames, part=part, seed=seed) for n in places]
+    shots = [take(shot(n, frames, part=part, seed=seed)) for n in places]
     seen = [eyes(n, one.turn, part=part, seed=seed) for n, one in zip(places, shots, strict=True)]
     drawn = np.zeros((number, frames, size, size, 3), np.uint8)
     if size and number:
