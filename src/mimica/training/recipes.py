@@ -61,6 +61,7 @@ def compact() -> Pretraining:
         encoder=CompactConfig(entry=32, entry_stride=1, blocks=(1, 2, 1), mlp=2, pooled=True),
         loop=LoopConfig(epochs=30, batch=64, lr=1e-3, weight_decay=0.05, ema=0.999, precision="bf16"),
         mixup=0.2,
+        teach=0.7,
         augmentation=Augmentation(jitter=0.1, erase=0.2, cover=0.1),
     )
 
