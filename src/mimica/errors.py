@@ -54,3 +54,17 @@ def defect(error: BaseException) -> str:
     text = " ".join(str(error).split()) or "without a word"
     where = f"{PurePath(place.filename).name} line {place.lineno}"
     return f"{DEFECT} ({type(error).__name__}: {text}, in {where})"
+
+
+def unforeseen(source: str, error: Exception, memory: str) -> str:
+    """One sentence for an error at a source that nobody framed: what the machine lacks, or where Mimica is wrong.
+
+    `memory` is what to do where there is too little memory.
+    """
+    text = " ".join(str(error).split())
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "memory" in text):
+        return f"{source} was not read to its end: it needs more memory than there is; {memory}"
+    if isinstance(error, OSError):
+        why = error.strerror or type(error).__name__
+        return f"{source} was not read to its end: {why}; check the disk and the permissions"
+    return f"{source} could not be read because of {defect(error)}"

@@ -15,7 +15,7 @@ import pytest
 from drawn import alone, film, folder, photo, picture
 from filmed import Slow
 from mimica.cli import DONE, FAILED, USAGE
-from mimica.cli.predict import _Bar
+from mimica.cli.progress import Bar
 
 Said = tuple[int, str, str]
 """The exit code, standard output and standard error of a command."""
@@ -119,7 +119,7 @@ def test_names_with_spaces_signs_and_other_scripts_are_names_like_others(
 
 
 def test_a_name_that_looks_like_markup_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
-    with _Bar(False) as bar:
+    with Bar(False) as bar:
         bar("day/[red] a.mp4", 1.0, 2.0)
         bar.progress.console.print(bar.progress.get_renderable())
     assert "[red] a.mp4" in capsys.readouterr().out

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from mimica.cli.progress import Bar, Stop, heard, plain, speak_of_any_name
 from mimica.errors import UsageError
 from mimica.reading.settings import Settings
 
@@ -50,7 +47,7 @@ class Predict:
         if not self.sources:
             raise UsageError("name at least one file, folder, glob or camera:0 to read")
         streamed = self.out == "-"
-        _speak_of_any_name(streamed)
+        speak_of_any_name(streamed)
         job = Job(
             model=self.model, out=None if streamed else Path(self.out), formats=self.format, settings=self.settings,
             blur_faces=self.blur_faces,
@@ -58,106 +55,17 @@ class Predict:
         console = Console(stderr=streamed)
         if not console.is_terminal:
             console = Console(stderr=streamed, width=110)  # a pipe has no width of its own
-        stop = _Stop()
+        stop = Stop()
         outcomes: list[Outcome] = []
-        with _Bar(streamed or not console.is_terminal) as bar, _heard(bar), stop:
+        with Bar(streamed or not console.is_terminal) as bar, heard(bar), stop:
             for outcome in run(job, self.sources, jobs=self.jobs, again=self.again, progress=bar, stopped=stop):
                 outcomes.append(outcome)
                 if outcome.state == "failed":
-                    bar.say(f"[red]failed[/] {_plain(outcome.error)}")
+                    bar.say(f"[red]failed[/] {plain(outcome.error)}")
                 for warning in outcome.warnings:
-                    bar.say(f"[yellow]{_plain(Path(outcome.source).name)}[/] {_plain(warning)}")
+                    bar.say(f"[yellow]{plain(Path(outcome.source).name)}[/] {plain(warning)}")
         _table(outcomes, console)
         return 1 if stop() or any(outcome.state == "failed" for outcome in outcomes) else 0
-
-
-def _speak_of_any_name(streamed: bool) -> None:
-    """A name that a terminal or a log cannot show is shown with marks in it; a stream of readings is UTF-8."""
-    import io
-
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace", encoding="utf-8" if streamed else None)
-
-
-class _Stop:
-    """True once Ctrl-C was pressed; a second Ctrl-C ends at once."""
-
-    def __init__(self) -> None:
-        self.pressed = False
-
-    def __call__(self) -> bool:
-        return self.pressed
-
-    def __enter__(self) -> None:
-        self.before = signal.signal(signal.SIGINT, self._press)
-
-    def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self.before)
-
-    def _press(self, *_: object) -> None:
-        if self.pressed:
-            raise KeyboardInterrupt
-        self.pressed = True
-        print("stopping; what is finished is kept (press again to end at once)", file=sys.stderr)
-
-
-class _Bar:
-    """A line of progress for each source that is being read."""
-
-    def __init__(self, quiet: bool) -> None:
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self.progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[at]}"), TimeRemainingColumn(),
-            disable=quiet, transient=True,
-        )  # fmt: skip
-        self.lines: dict[str, object] = {}
-
-    def __enter__(self) -> _Bar:
-        self.progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()
-
-    def __call__(self, source: str, at: float, of: float | None) -> None:
-        if source not in self.lines:
-            self.lines[source] = self.progress.add_task(_plain(Path(source).name), total=of, at="")
-        shown = f"{at:.1f} s" if of is None else f"{at:.1f} of {of:.1f} s"
-        self.progress.update(self.lines[source], completed=at, total=of, at=shown)  # type: ignore[arg-type]
-
-    def say(self, text: str) -> None:
-        """One line above the bars, on standard error where there is no terminal."""
-        if self.progress.disable:
-            from rich.console import Console
-
-            Console(stderr=True, soft_wrap=True).print(text)
-        else:
-            self.progress.console.print(text)
-
-
-@contextmanager
-def _heard(bar: _Bar) -> Iterator[None]:
-    """What the package warns of while it reads, such as a camera that is too fast, as lines of the bar."""
-    import logging
-
-    class Lines(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            bar.say(f"[yellow]{_plain(record.getMessage())}[/]")
-
-    log, lines = logging.getLogger("mimica"), Lines(logging.WARNING)
-    log.addHandler(lines)
-    try:
-        yield
-    finally:
-        log.removeHandler(lines)
-
-
-def _plain(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
 
 
 def _table(outcomes: list[Outcome], console: Console) -> None:
@@ -171,7 +79,7 @@ def _table(outcomes: list[Outcome], console: Console) -> None:
     for outcome in outcomes:
         name = Path(outcome.source).name
         if outcome.state == "failed":
-            table.add_row(_plain(name), "failed", "", "", _plain(outcome.error.replace(outcome.source, name)), "", "")
+            table.add_row(plain(name), "failed", "", "", plain(outcome.error.replace(outcome.source, name)), "", "")
             continue
         told = sum(outcome.statuses.values())
         faces = told - outcome.statuses.get("no_face", 0)
@@ -179,13 +87,13 @@ def _table(outcomes: list[Outcome], console: Console) -> None:
         ranked = sorted(outcome.labels.items(), key=lambda pair: -pair[1])
         shown = ", ".join(f"{label} {number / sure:.0%}" for label, number in ranked if number >= 0.1 * sure)
         table.add_row(
-            _plain(name), outcome.state, str(outcome.people), f"{outcome.seconds:.1f} s", shown,
+            plain(name), outcome.state, str(outcome.people), f"{outcome.seconds:.1f} s", shown,
             f"{1 - sure / faces:.0%}" if faces else "", f"{1 - faces / told:.0%}" if told else "",
         )  # fmt: skip
     console.print(table)
     for outcome in outcomes:
         for line in outcome.outputs if len(outcomes) == 1 else _together(outcome.outputs):
-            console.print(_plain(line), soft_wrap=True, highlight=False)
+            console.print(plain(line), soft_wrap=True, highlight=False)
     console.print("Apparent expression, not what someone feels.", style="dim")
 
 

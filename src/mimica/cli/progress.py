@@ -1,9 +1,13 @@
-"""What training shows in the terminal: a bar a run, a line an epoch."""
+"""What long work shows in the terminal, and how it is stopped: of training, and of many sources."""
 
 from __future__ import annotations
 
+import signal
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Self
 
 
@@ -41,3 +45,95 @@ class Epochs:
             self.progress.update(
                 self.task, completed=done, total=self.epochs * int(steps), epoch=epoch + 1, loss=float(row["loss"])
             )
+
+
+def speak_of_any_name(streamed: bool) -> None:
+    """A name that a terminal or a log cannot show is shown with marks in it; a stream of readings is UTF-8."""
+    import io
+
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace", encoding="utf-8" if streamed else None)
+
+
+class Stop:
+    """True once Ctrl-C was pressed; a second Ctrl-C ends at once."""
+
+    def __init__(self) -> None:
+        self.pressed = False
+
+    def __call__(self) -> bool:
+        """Whether it was pressed."""
+        return self.pressed
+
+    def __enter__(self) -> None:
+        self.before = signal.signal(signal.SIGINT, self._press)
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self.before)
+
+    def _press(self, *_: object) -> None:
+        if self.pressed:
+            raise KeyboardInterrupt
+        self.pressed = True
+        print("stopping; what is finished is kept (press again to end at once)", file=sys.stderr)
+
+
+class Bar:
+    """A line of progress for each source that is being read."""
+
+    def __init__(self, quiet: bool) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[at]}"), TimeRemainingColumn(),
+            disable=quiet, transient=True,
+        )  # fmt: skip
+        self.lines: dict[str, object] = {}
+
+    def __enter__(self) -> Self:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def __call__(self, source: str, at: float, of: float | None) -> None:
+        """Show how far a source is read, and of how much where that is known, in seconds."""
+        if source not in self.lines:
+            self.lines[source] = self.progress.add_task(plain(Path(source).name), total=of, at="")
+        shown = f"{at:.1f} s" if of is None else f"{at:.1f} of {of:.1f} s"
+        self.progress.update(self.lines[source], completed=at, total=of, at=shown)  # type: ignore[arg-type]
+
+    def say(self, text: str) -> None:
+        """One line above the bars, on standard error where there is no terminal."""
+        if self.progress.disable:
+            from rich.console import Console
+
+            Console(stderr=True, soft_wrap=True).print(text)
+        else:
+            self.progress.console.print(text)
+
+
+@contextmanager
+def heard(bar: Bar) -> Iterator[None]:
+    """What the package warns of while it reads, such as a camera that is too fast, as lines of the bar."""
+    import logging
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            bar.say(f"[yellow]{plain(record.getMessage())}[/]")
+
+    log, lines = logging.getLogger("mimica"), Lines(logging.WARNING)
+    log.addHandler(lines)
+    try:
+        yield
+    finally:
+        log.removeHandler(lines)
+
+
+def plain(text: str) -> str:
+    """Text whose brackets are brackets and no style."""
+    from rich.markup import escape
+
+    return escape(text)

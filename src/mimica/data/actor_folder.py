@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -30,6 +28,7 @@ from mimica.data.actor import DIRECTION, UNIT_ORDER, ActorClips, together
 from mimica.data.actor_renders import render_of
 from mimica.data.actor_settings import ActorSettings
 from mimica.data.clipset import ABOUT_FILE, SPACE_FILE
+from mimica.data.whole import whole
 from mimica.errors import InputError, UsageError
 from mimica.labels import EXPRESSIONS
 
@@ -58,7 +57,7 @@ def write_actor(out: Path, settings: ActorSettings, *, progress: Callable[[int],
     render_of(settings).ready()
     try:
         _begin(out, settings)
-        with _whole(out / TABLE) as path, path.open("w", newline="", encoding="utf-8") as file:
+        with whole(out / TABLE) as path, path.open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file, lineterminator="\n")
             table.writerow([*COLUMNS, *render_of(settings).columns])
             at_once = 2 * together(settings.frames)
@@ -66,7 +65,7 @@ def write_actor(out: Path, settings: ActorSettings, *, progress: Callable[[int],
                 numbers = range(first, min(first + at_once, settings.clips))
                 table.writerows(_rows(numbers, _written(out, settings, numbers), settings))
                 progress(numbers.stop)
-        with _whole(out / SHEET) as path:
+        with whole(out / SHEET) as path:
             every = _SHOWN if settings.task == "emotion" and settings.clips > _SHOWN**2 else 1
             _look(out, path, how=render_of(settings).how, every=every)
     except OSError as error:
@@ -91,7 +90,7 @@ def _begin(out: Path, settings: ActorSettings) -> None:
     out.mkdir(parents=True, exist_ok=True)
     space = DIRECTION if settings.task == "direction" else EXPRESSIONS
     for name, content in ((SPACE_FILE, space.facts()), (ABOUT_FILE, about)):
-        with _whole(out / name) as path:
+        with whole(out / name) as path:
             path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -132,7 +131,7 @@ def _save(folder: Path, frames: np.ndarray, what: str) -> None:
     """The frames uint8 [T, S, S, 3] of a clip as pictures, which are there all at once or not at all."""
     stated = PngInfo()
     stated.add_text("Description", what)
-    with _whole(folder) as path:
+    with whole(folder) as path:
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir(parents=True)
         for t, frame in enumerate(frames):
@@ -161,11 +160,3 @@ def _look(out: Path, path: Path, *, how: str, every: int) -> None:
             texts = dict.fromkeys((row["label"], row["expression"], f"scene {row['scene_polarity']}"))
             shown.append(("\n".join(texts), np.stack(frames)))
     save_clips(path, shown, how=how)
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A place beside `path` to write to, which becomes `path` once all went well."""
-    beside = path.with_name(f".{path.name}.part")
-    yield beside
-    os.replace(beside, path)

@@ -40,11 +40,19 @@ class Thresholds:
     candidates: int = 200
 
 
+def smallest(height: int, width: int) -> float:
+    """The smallest face, its side in pixels, that is looked for in a picture where nobody says which.
+
+    A fifteenth of the picture's shorter side and at least 20: what can be read in a picture of that size, at
+    a cost that does not grow with it.
+    """
+    return max(20.0, min(height, width) / 15)
+
+
 class Mtcnn:
     """Finds faces of `min_face` pixels and more, from the asset `mtcnn`.
 
-    Where `min_face` is None it is a fifteenth of the picture's shorter side and at least 20: what can be
-    read in a picture of that size, at a cost that does not grow with it. Pyramid and crops are made on
+    Where `min_face` is None it is what `smallest` says. Pyramid and crops are made on
     the CPU, the networks run on `device`.
     """
 
@@ -93,8 +101,8 @@ class Mtcnn:
     def _propose(self, images: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """P-Net on every level of the pyramid: picture indices [N] and square boxes [N, 4]."""
         pictures = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
-        smallest = self._min_face or max(20.0, min(pictures.shape[2:]) / 15)
-        levels = [self._level(pictures, rows, columns) for rows, columns in _sizes(pictures, smallest)]
+        side = self._min_face or smallest(*pictures.shape[2:])
+        levels = [self._level(pictures, rows, columns) for rows, columns in _sizes(pictures, side)]
         kept_which, kept_boxes = [], []
         for i in range(len(images)):
             boxes, scores = (np.concatenate(p) for p in zip(*_each(levels, i), strict=True)) if levels else _NOTHING

@@ -13,6 +13,7 @@ import math
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from mimica.clips import Face, Frame, Track
 from mimica.errors import UsageError
 from mimica.faces.appearance import Look, likeness, look, overview, surroundings
 from mimica.faces.boxes import overlap
+from mimica.faces.quality import judge
 
 # What it costs to leave someone unfound. Were it far more, two poor pairings would win over one that is plainly right.
 _MISS = 1.5
@@ -208,6 +210,27 @@ class Tracker:
                 person.record(quality[i])
                 found[person.number] = faces[i]
         return dict(sorted(found.items()))
+
+
+class Follower(Protocol):
+    """Anything that says who is who among the faces of a frame, as `Tracker` does."""
+
+    def update(self, frame: Frame, faces: list[Face], quality: list[float]) -> dict[int, Face]:
+        """The persons seen in this frame and the face of each."""
+        ...
+
+
+def identified(follower: Follower, frame: Frame, faces: list[Face]) -> tuple[dict[int, Face], dict[int, float]]:
+    """Who is seen in a frame: the face of each person, and how well it can be read, 0 to 1."""
+    scores = [judge(frame.image, face).score for face in faces]
+    people = follower.update(frame, faces, scores)
+    quality = {
+        person: score
+        for person, known in people.items()
+        for face, score in zip(faces, scores, strict=True)
+        if face is known
+    }
+    return people, quality
 
 
 def _costs(people: Sequence[_Person], time: float, boxes: np.ndarray, looks: Sequence[Look]) -> np.ndarray:

@@ -16,10 +16,9 @@ import torch
 from mimica.clips import Clip, Reading, Status
 from mimica.errors import InputError, UsageError
 from mimica.reading.events import Closed, Opened, Seen
-from mimica.reading.job import resolve
 from mimica.reading.reader import Reader
 from mimica.recognition.model import Explains, Recogniser
-from mimica.video.sources import is_camera
+from mimica.video.sources import is_camera, resolve
 
 _MOST_LISTED = 8
 _TOUCH = 1e-6

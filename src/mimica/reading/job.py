@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from mimica import assets
 from mimica.clips import Reading
-from mimica.errors import InputError, MimicaError, UsageError, defect, unknown
+from mimica.errors import InputError, MimicaError, UsageError, unforeseen, unknown
 from mimica.reading.events import Closed, Event, Opened, Seen
 from mimica.reading.record import Outcome, Record
 from mimica.reading.settings import Settings
 from mimica.reading.sinks import FORMATS, open_sink
 from mimica.recognition.registry import facts as model_facts
+from mimica.video.sources import resolve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,41 +37,6 @@ class Job:
 
 Progress = Callable[[str, float, float | None], None]
 """Told the source, the seconds read so far, and the seconds in all where they are known."""
-
-
-def resolve(sources: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Each source to read, with an empty error, or what was asked for with the error it gives.
-
-    Globs and folders become what they hold; `asset:NAME` a file of that asset.
-    """
-    from mimica.video.sources import expand, is_camera
-
-    told = set()
-    for asked in sources:
-        try:
-            meant = [str(assets.file(asked.removeprefix("asset:")))] if asked.startswith("asset:") else expand([asked])
-            found = [(source, "") for source in meant]
-        except MimicaError as error:
-            found = [(asked, str(error))]
-        for source, error_ in found:
-            which = source if error_ or is_camera(source) else str(Path(source).resolve())
-            if which not in told:
-                told.add(which)
-                yield (source, error_) if _is_text(source) else _named_in_bytes(source)
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _named_in_bytes(source: str) -> tuple[str, str]:
-    """How a file is told of whose name, from an old system, no table could hold."""
-    shown = source.encode(errors="replace").decode()
-    return shown, f"the name of {shown} is not text in UTF-8; rename it"
 
 
 def read_source(
@@ -109,22 +74,11 @@ def read_source(
     except BrokenPipeError:
         raise  # whoever reads standard output has enough: there is no one to go on for
     except Exception as error:
-        outcome.state, outcome.error = "failed", _unforeseen(source, error)
+        outcome.state, outcome.error = "failed", unforeseen(source, error, "try again with fewer --jobs")
     else:
         outcome.outputs = [str(path) for _, path in _paths(job, name) if path != "-"]
     outcome.people, outcome.labels, outcome.statuses = len(people), dict(labels), dict(statuses)
     return outcome
-
-
-def _unforeseen(source: str, error: Exception) -> str:
-    """One sentence for an error that nobody framed: what the machine lacks, or where Mimica is wrong."""
-    text = " ".join(str(error).split())
-    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "memory" in text):
-        return f"{source} was not read to its end: it needs more memory than there is; try again with fewer --jobs"
-    if isinstance(error, OSError):
-        why = error.strerror or type(error).__name__
-        return f"{source} was not read to its end: {why}; check the disk and the permissions"
-    return f"{source} could not be read because of {defect(error)}"
 
 
 def _count(event: Event, outcome: Outcome, people: set[int], labels: Counter[str], statuses: Counter[str]) -> None:

@@ -19,8 +19,8 @@ from mimica.clips import Clip, Face, Frame, Reading, Status, Track
 from mimica.errors import UsageError
 from mimica.faces.crop import FER_MARGIN, face_view
 from mimica.faces.detect import Detector, load_detector
-from mimica.faces.quality import LOW, judge
-from mimica.faces.track import Tracker
+from mimica.faces.quality import LOW
+from mimica.faces.track import Tracker, identified
 from mimica.reading.events import Closed, Event, Opened, Seen, Settled
 from mimica.reading.settings import Settings
 from mimica.reading.windows import View, Window, Windows
@@ -158,14 +158,7 @@ class _Run:
             yield self._who(frame, next(found)) if looked else Seen(frame=frame, read=False)
 
     def _who(self, frame: Frame, faces: list[Face]) -> Seen:
-        scores = [judge(frame.image, face).score for face in faces]
-        people = self.tracker.update(frame, faces, scores)
-        quality = {
-            person: score
-            for person, known in people.items()
-            for face, score in zip(faces, scores, strict=True)
-            if face is known
-        }
+        people, quality = identified(self.tracker, frame, faces)
         return Seen(frame=frame, faces=people, quality=quality)
 
     def _views(self, seen: Seen) -> dict[int, View]:

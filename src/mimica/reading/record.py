@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mimica import __version__
 from mimica.errors import InputError
-from mimica.reading.names import names
+from mimica.video.names import names
+from mimica.video.sources import stamp
 
 if TYPE_CHECKING:
     from mimica.reading.job import Job
@@ -66,7 +67,7 @@ class Record:
     def done(self, source: str) -> Outcome | None:
         """The outcome of an unchanged source that was read to its end in the same way, if its outputs are there."""
         entry = self.entries.get(str(Path(source).absolute()))
-        if not entry or entry["how"] != self.how or entry["file"] != _identity(source):
+        if not entry or entry["how"] != self.how or entry["file"] != stamp(source):
             return None
         outcome = Outcome(**entry["outcome"])
         if outcome.state != "done" or not all(Path(path).is_file() for path in outcome.outputs):
@@ -94,7 +95,7 @@ class Record:
     def keep(self, outcome: Outcome, name: str) -> None:
         """Remember an outcome at once; the file is replaced whole."""
         key = str(Path(outcome.source).absolute())
-        entry = {"name": name, "how": self.how, "file": _identity(outcome.source), "outcome": asdict(outcome)}
+        entry = {"name": name, "how": self.how, "file": stamp(outcome.source), "outcome": asdict(outcome)}
         self.entries[key] = entry
         self.files = {file: of for file, of in self.files.items() if of != key or self._lies(file)}
         self.save()
@@ -138,11 +139,3 @@ def _remembered(path: Path) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
         raise InputError(
             f"{path} is damaged or of another version; delete it, and every source is read again"
         ) from None
-
-
-def _identity(source: str) -> str:
-    """Size and time of change of a file; a folder of pictures has those of all of them."""
-    path = Path(source)
-    files = sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
-    stamps = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-    return hashlib.sha256(str(stamps).encode()).hexdigest()[:16]

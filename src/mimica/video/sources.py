@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from mimica.errors import InputError
+from mimica import assets
+from mimica.errors import InputError, MimicaError
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 """File endings that are read as one picture."""
@@ -110,3 +112,44 @@ def _nothing_in(folder: Path) -> list[str]:
         f"the folder {folder} holds no video or picture; folders inside it are searched with a pattern such as "
         f"'{folder / '*'}'"
     )
+
+
+def resolve(sources: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Each source to read, with an empty error, or what was asked for with the error it gives.
+
+    Globs and folders become what they hold; `asset:NAME` a file of that asset.
+    """
+    told = set()
+    for asked in sources:
+        try:
+            meant = [str(assets.file(asked.removeprefix("asset:")))] if asked.startswith("asset:") else expand([asked])
+            found = [(source, "") for source in meant]
+        except MimicaError as error:
+            found = [(asked, str(error))]
+        for source, error_ in found:
+            which = source if error_ or is_camera(source) else str(Path(source).resolve())
+            if which not in told:
+                told.add(which)
+                yield (source, error_) if _is_text(source) else _named_in_bytes(source)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _named_in_bytes(source: str) -> tuple[str, str]:
+    """How a file is told of whose name, from an old system, no table could hold."""
+    shown = source.encode(errors="replace").decode()
+    return shown, f"the name of {shown} is not text in UTF-8; rename it"
+
+
+def stamp(source: str) -> str:
+    """What changes when a source does: of size and time of change of a file, or of all files of a folder."""
+    path = Path(source)
+    files = sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
+    stamps = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files]
+    return hashlib.sha256(str(stamps).encode()).hexdigest()[:16]

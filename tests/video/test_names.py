@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mimica.reading.names import names
+from mimica.video.names import names
 
 
 @given(st.lists(st.from_regex(r"[ab.]?/?[abAB]{1,2}(-mp4)?(\.(mp4|MOV))?", fullmatch=True), unique=True), st.data())
