@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from drawn import alone, film
+
 Draw = Callable[..., Path]
 
 
@@ -41,3 +43,12 @@ def video(tmp_path: Path) -> Draw:
         return path
 
     return make
+
+
+@pytest.fixture
+def two_videos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder that one is in, with the folder `in` of two short videos, a.mp4 and b.mp4, of a person each."""
+    monkeypatch.chdir(tmp_path)
+    Path("in").mkdir()
+    for person in "ab":
+        film(Path("in") / f"{person}.mp4", alone(6, person), rate=5)

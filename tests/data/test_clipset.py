@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -151,13 +152,13 @@ def test_the_part_for_calibration_is_found_in_one_reading(parts: str, monkeypatc
     from mimica.data import table
 
     read: list[Path] = []
-    rows = table._rows
+    rows = table.read_rows
 
-    def counted(path: Path) -> object:
+    def counted(path: Path, *columns: Any) -> object:
         read.append(path)
-        return rows(path)
+        return rows(path, *columns)
 
-    monkeypatch.setattr(table, "_rows", counted)
+    monkeypatch.setattr(table, "read_rows", counted)
     assert load_held(parts, size=8) is not None
     assert len(read) == 1
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from mimica.data.actor_settings import ActorSettings
+from mimica.data.faces_settings import FacesSettings
+from mimica.errors import UsageError
+
+if TYPE_CHECKING:
+    from mimica.data.faces_record import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +79,74 @@ class Pack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Faces:
+    """Cut the faces out of raw videos, photos or folders of frames: a training set with the scene behind each face.
+
+    Faces are found, followed and cut, a folder of pictures each; train and evaluate --faces none read them as
+    table:DIR/clips.csv, and faces.csv says of every source what was found. The same command again does only what is
+    missing, and keeps the labels that were written into clips.csv meanwhile.
+    """
+
+    sources: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE...")]
+    """Files, folders, globs, or asset:NAME."""
+    out: Path
+    """Folder to write to: clips/, their table clips.csv, the report faces.csv and about.json."""
+    settings: FacesSettings = field(default_factory=FacesSettings)
+    labels: Path | None = None
+    """A table of labels: CSV or Parquet with the columns source and label, and perhaps part."""
+    classes_by_folder: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """The label of each source is the name of the folder that it lies in."""
+    device: str = "cpu"
+    """Where the face detector runs: cpu, cuda, cuda:1, mps."""
+    again: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Cut again what an earlier run into the same folder has done."""
+
+    def run(self) -> int:
+        """Cut what is missing; 0 if all went well, 1 if some failed."""
+        from rich.console import Console
+
+        from mimica.cli.progress import Bar, Stop, heard, plain, speak_of_any_name
+        from mimica.data.faces_folder import write_faces
+        from mimica.data.faces_labels import Labels
+
+        if not self.sources:
+            raise UsageError("name at least one file, folder or glob to cut faces out of")
+        speak_of_any_name(False)
+        labels = Labels(file=self.labels, by_folder=self.classes_by_folder)
+        stop, outcomes = Stop(), []
+        with Bar(not Console().is_terminal) as bar, heard(bar), stop:
+            for outcome in write_faces(
+                self.out, self.sources, self.settings, labels=labels, device=self.device, again=self.again,
+                progress=bar, stopped=stop,
+            ):  # fmt: skip
+                outcomes.append(outcome)
+                bar.done(outcome.source)
+                if outcome.state == "failed":
+                    bar.say(f"[red]failed[/] {plain(outcome.error)}")
+                for note in outcome.notes if outcome.state == "done" else ():
+                    bar.say(f"[yellow]{plain(Path(outcome.source).name)}[/] {plain(note)}")
+        self._tell(outcomes)
+        return 1 if stop() or any(outcome.state == "failed" for outcome in outcomes) else 0
+
+    def _tell(self, outcomes: list[Outcome]) -> None:
+        """What came of it, in a few lines."""
+        from mimica.data.faces_tables import REPORT, TABLE, summary
+
+        for line in summary(self.out, outcomes):
+            print(line)
+        print(self.out / TABLE)
+        print(self.out / REPORT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Data:
     """Data to learn from and to measure on."""
 
-    do: Annotated[Actor, tyro.conf.subcommand("actor")] | Annotated[Pack, tyro.conf.subcommand("pack")]
+    do: (
+        Annotated[Actor, tyro.conf.subcommand("actor")]
+        | Annotated[Faces, tyro.conf.subcommand("faces")]
+        | Annotated[Pack, tyro.conf.subcommand("pack")]
+    )
     """What to do."""
 
     def run(self) -> int:

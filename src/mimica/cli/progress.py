@@ -8,7 +8,10 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 
 class Epochs:
@@ -89,7 +92,7 @@ class Bar:
             TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[at]}"), TimeRemainingColumn(),
             disable=quiet, transient=True,
         )  # fmt: skip
-        self.lines: dict[str, object] = {}
+        self.lines: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
         self.progress.start()
@@ -98,12 +101,17 @@ class Bar:
     def __exit__(self, *_: object) -> None:
         self.progress.stop()
 
-    def __call__(self, source: str, at: float, of: float | None) -> None:
-        """Show how far a source is read, and of how much where that is known, in seconds."""
+    def __call__(self, source: str, at: float, of: float | None, doing: str = "") -> None:
+        """Show how far a source is read, of how much where that is known, in seconds, and what is being done."""
         if source not in self.lines:
             self.lines[source] = self.progress.add_task(plain(Path(source).name), total=of, at="")
         shown = f"{at:.1f} s" if of is None else f"{at:.1f} of {of:.1f} s"
-        self.progress.update(self.lines[source], completed=at, total=of, at=shown)  # type: ignore[arg-type]
+        self.progress.update(self.lines[source], completed=at, total=of, at=f"{shown} {plain(doing)}".rstrip())
+
+    def done(self, source: str) -> None:
+        """Take the line of a source away, to have room for the next."""
+        if source in self.lines:
+            self.progress.remove_task(self.lines.pop(source))
 
     def say(self, text: str) -> None:
         """One line above the bars, on standard error where there is no terminal."""

@@ -17,13 +17,20 @@ from mimica.labels import LabelSpace
 
 _READ = ("path", "label", "part", "group")
 
+_ALSO = {
+    "part": ", though other rows have one",
+    "label": "; write its class there, or, where mimica data faces has cut the clips, run that again with --labels "
+    "FILE or --classes-by-folder",
+}
+"""What is to be said of a column that is empty."""
+
 
 def table_items(path: Path, space: LabelSpace) -> list[Item]:
     """Every row of a table; paths are relative to the table's own folder.
 
     Raises InputError that names the row where a column, a file or a class is wrong.
     """
-    columns, rows = _rows(path)
+    columns, rows = read_rows(path, _READ)
     for column in ("path", "label"):
         if columns and column not in columns:
             raise InputError(f"{path} has no column '{column}'; it has {', '.join(columns)}")
@@ -36,8 +43,7 @@ def table_items(path: Path, space: LabelSpace) -> list[Item]:
 def _item(table: Path, number: int, row: dict[str, str], needed: Sequence[str], space: LabelSpace) -> Item:
     for column in needed:
         if not row[column]:
-            also = ", though other rows have one" if column == "part" else ""
-            raise InputError(f"{table}, row {number}: it has no {column}{also}")
+            raise InputError(f"{table}, row {number}: it has no {column}{_ALSO.get(column, '')}")
     file = table.parent / row["path"]
     if not file.exists():
         raise InputError(f"{table}, row {number}: there is no {file}")
@@ -49,24 +55,27 @@ def _item(table: Path, number: int, row: dict[str, str], needed: Sequence[str], 
         raise InputError(f"{table}, row {number}: {error}{hint}") from None
 
 
-def _rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """The names of all columns, and of every row the columns that are read here."""
+def read_rows(path: Path, read: Sequence[str]) -> tuple[list[str], list[dict[str, str]]]:
+    """The names of all columns of a CSV or Parquet file, and of every row the columns `read`, as text.
+
+    What is absent is empty. Raises InputError where the file is neither.
+    """
     if path.suffix == ".parquet":
         from pyarrow import ArrowException, parquet
 
         try:
             columns = parquet.read_schema(path).names
-            read = [column for column in _READ if column in columns]
-            return columns, [_row(row) for row in parquet.read_table(path, columns=read).to_pylist()]
+            there = [column for column in read if column in columns]
+            return columns, [_row(row, read) for row in parquet.read_table(path, columns=there).to_pylist()]
         except (ArrowException, OSError) as error:
             raise InputError(f"cannot read {path} as Parquet: {error}") from None
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            return list(reader.fieldnames or ()), [_row(row) for row in reader]
+            return list(reader.fieldnames or ()), [_row(row, read) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"cannot read {path} as CSV: {error}") from None
 
 
-def _row(row: Mapping[str, object]) -> dict[str, str]:
-    return {column: "" if row.get(column) is None else str(row[column]) for column in _READ}
+def _row(row: Mapping[str, object], read: Sequence[str]) -> dict[str, str]:
+    return {column: "" if row.get(column) is None else str(row[column]) for column in read}
