@@ -33,6 +33,11 @@ def test_a_source_is_named_by_path_from_here_or_from_the_table_by_name_or_withou
     assert words(labels, "in/a.mp4", "in/b.mp4") == ["fear", ""]
 
 
+@pytest.mark.usefixtures("place")
+def test_a_folder_of_frames_is_named_like_a_file() -> None:
+    assert words(Labels(file=table("source,label\ntake1,fear\n")), "in/take1", "in/take2") == ["fear", ""]
+
+
 def test_a_source_may_be_named_by_its_whole_path(place: Path) -> None:
     labels = Labels(file=table(f"label,source\njoy,{place / 'in' / 'a.mp4'}\n"))
     assert words(labels, "in/a.mp4") == ["joy"]

@@ -67,7 +67,7 @@ def test_frames_a_second_are_at_most_those_asked_for_and_otherwise_the_sources_o
 
 
 def test_a_photo_is_one_frame_without_a_rate(tmp_path: Path) -> None:
-    seen = found(photo(tmp_path / "a.png", picture({"a": (30, 20)})))
+    seen = found(photo(tmp_path / "a.png", picture({"a": (30, 20)})), detector=Squares(0.92))
     assert (seen.looked, seen.fps, seen.still, len(seen.people)) == (1, None, True, 1)
 
 

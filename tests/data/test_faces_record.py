@@ -26,8 +26,8 @@ def test_what_is_done_is_not_done_again() -> None:
 
 
 def test_only_what_is_new_is_cut_and_the_rest_stays_in_the_tables() -> None:
-    assert states(faces("in/a.mp4")) == {"a.mp4": "done"}
     assert states(faces("in/b.mp4")) == {"b.mp4": "done"}
+    assert states(faces("in/a.mp4")) == {"a.mp4": "done"}
     assert [row["group"] for row in rows()] == ["in/a.mp4", "in/b.mp4"]
     assert set(report()) == {"a.mp4", "b.mp4"}
 
@@ -116,18 +116,20 @@ def test_the_table_is_the_old_one_until_the_new_one_is_whole(monkeypatch: pytest
 
 
 def test_once_stopped_the_source_under_way_is_left_and_the_tables_tell_of_the_others() -> None:
+    film(Path("in/c.mp4"), alone(6), rate=5)
     told: list[str] = []
 
     def progress(source: str, at: float, of: float | None, doing: str) -> None:
         told.append(f"{Path(source).name} {doing}")
 
-    stopped = "b.mp4 source 2 of 2, cutting them out"
+    stopped = "b.mp4 source 2 of 3, cutting them out"
     outcomes = faces(progress=progress, stopped=lambda: stopped in told)
     assert states(outcomes) == {"a.mp4": "done", "b.mp4": "stopped"}
     assert clips() == ["a-0"]
     assert [row["group"] for row in rows()] == ["in/a.mp4"]
-    assert told[0] == "a.mp4 source 1 of 2, finding faces"
-    assert states(faces()) == {"a.mp4": "skipped", "b.mp4": "done"}
+    assert set(report()) == {"a.mp4"}
+    assert told[0] == "a.mp4 source 1 of 3, finding faces"
+    assert states(faces()) == {"a.mp4": "skipped", "b.mp4": "done", "c.mp4": "done"}
 
 
 def test_a_source_that_fails_later_keeps_the_clips_that_it_has() -> None:
@@ -145,3 +147,18 @@ def test_what_failed_and_is_gone_is_forgotten() -> None:
     assert set(report()) == {"a.mp4", "b.mp4", "broken.mp4", "misspelt.mp4"}
     faces("in/a.mp4")
     assert set(report()) == {"a.mp4", "b.mp4", "broken.mp4"}
+
+
+def test_what_was_not_there_at_first_has_a_name_once_it_is() -> None:
+    faces("late.mp4")
+    film(Path("late.mp4"), alone(6), rate=5)
+    assert states(faces("late.mp4")) == {"late.mp4": "done"}
+    assert clips() == ["late-0"]
+
+
+def test_a_later_source_does_not_take_the_place_of_an_earlier_one_of_its_name() -> None:
+    film(Path("a.mp4"), alone(9, "b"), rate=5)
+    faces("in/a.mp4")
+    faces("a.mp4")
+    assert len(clips()) == 2
+    assert sorted(column("frames")) == ["6", "9"]

@@ -112,6 +112,13 @@ def test_a_view_is_that_of_the_oracle(roll, side):
     assert np.abs(made - oracle.view(image, 52 + 41j, side, roll, 24)).mean() < 3
 
 
+def test_a_large_face_that_leans_keeps_its_detail():
+    random = np.random.default_rng(0)
+    image = np.asarray(Image.fromarray(random.integers(0, 256, (40, 50, 3), np.uint8)).resize((100, 80)))
+    made = upright_view(image, Upright(centre=np.array([52.0, 41.0]), side=60.0, roll=0.5), size=24)
+    assert np.abs(made - oracle.view(image, 52 + 41j, 60, 0.5, 24, fine=8)).mean() < 4
+
+
 def test_a_quarter_turn_is_the_cut_turned():
     image = np.random.default_rng(1).integers(0, 256, (60, 60, 3), np.uint8)
     place = Upright(centre=np.array([30.0, 30.0]), side=20.0, roll=math.pi / 2)

@@ -124,7 +124,7 @@ class _Finder:
         self.small = detector or (load_detector(min_face=self.least, device=device) if self.least else self.usual)
 
     def __call__(self, video: Video) -> Detector:
-        return self.small if 0 < self.least < smallest(video.info.height, video.info.width) else self.usual
+        return self.small if self.least < smallest(video.info.height, video.info.width) else self.usual
 
 
 @dataclass(slots=True, kw_only=True)
@@ -178,8 +178,6 @@ class _Work:
             outcome.source, self.finder, self.settings, progress=self._told(outcome.source, "finding faces"),
             stopped=self.stopped,
         )  # fmt: skip
-        if not followed.looked and not self.stopped():
-            raise InputError(f"{outcome.source} holds no frame")
         outcome.looked, outcome.persons, outcome.notes = followed.looked, len(followed.people), list(followed.notes)
         return followed
 
