@@ -17,7 +17,7 @@ Scene = list[tuple[float, int, list[Sighting]]]
 
 ROOMS = [np.kron(np.random.default_rng(i).integers(0, 255, (8, 15, 3)), np.ones((8, 8, 1))).astype(np.uint8)
          for i in range(4)]  # fmt: skip
-some = settings(max_examples=50, deadline=None)
+some = settings(max_examples=50)
 
 sightings = st.tuples(
     # Few places, so that faces often share an edge, or lie as near to one person as to another.

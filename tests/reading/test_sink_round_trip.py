@@ -24,7 +24,7 @@ from mimica.reading.events import Closed, Event, Opened
 from mimica.reading.sinks import open_sink
 from mimica.reading.sinks.base import rounded
 
-some = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+some = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 
 LABELS = ("happiness", 'odd, "quoted"', "zwei Wörter\nin two lines", "fear")
 words = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)

@@ -16,7 +16,7 @@ from mimica.reading.windows import View, Window, Windows
 from mimica.video.sampling import Thinner, WindowGrid
 
 CLOSE = 1e-6
-some = settings(max_examples=120, deadline=None)
+some = settings(max_examples=120)
 
 
 @dataclass(frozen=True)

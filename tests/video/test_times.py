@@ -19,8 +19,8 @@ from mimica.video.container import Clock, believable
 from mimica.video.read import open_video
 from mimica.video.write import VideoWriter
 
-quick = settings(max_examples=60, deadline=None)
-few = settings(max_examples=12, deadline=None)
+quick = settings(max_examples=60)
+few = settings(max_examples=12)
 steps = st.floats(1e-3, 10)
 said = st.one_of(st.none(), st.floats(-1e6, 1e6))
 gaps = st.lists(st.one_of(st.integers(1, 80), st.integers(1, 6000)), min_size=1, max_size=25)

@@ -78,7 +78,7 @@ def test_it_is_the_oracles_with_each_option_changed_alone(preset: str, name: str
     agrees(moved(1, preset, dim=8, **{name: value}), *inputs(1, dim=8))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(options=st.fixed_dictionaries({n: st.sampled_from(v) for n, v in CHOICES.items()}), seed=st.integers(0, 99))
 @example(options={name: values[0] for name, values in CHOICES.items()}, seed=0)
 def test_it_is_the_oracles_with_any_options_together(options: dict[str, Any], seed: int) -> None:

@@ -204,7 +204,7 @@ class Mixing(nn.Module):
         return x + torch.tanh(self.read(x) + (share * x).mean(1, keepdim=True))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     layers=st.integers(1, 4), prompted=st.integers(0, 4), n=st.integers(0, 3), length=st.integers(1, 4),
     at=st.integers(0, 4), after=st.sampled_from(["drop", "carry"]), seed=st.integers(0, 99),
