@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mimica.errors import UsageError
-from mimica.labels import EXPRESSIONS, LabelSpace
+from mimica.labels import EXPRESSIONS, MAFW, ORDERS, LabelSpace, ordered
 
 DFEW = ("happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fear")
 FER2013 = {"angry": "anger", "disgust": "disgust", "fear": "fear", "happy": "happiness", "sad": "sadness",
@@ -29,25 +29,54 @@ def test_the_words_of_public_data_sets_lead_to_the_same_classes(words: dict[str,
     assert {word: EXPRESSIONS.names[EXPRESSIONS.index(word)] for word in words} == words
 
 
-def test_every_alias_and_every_name_has_a_class() -> None:
-    for word in (*EXPRESSIONS.names, *EXPRESSIONS.aliases):
-        assert EXPRESSIONS.names[EXPRESSIONS.index(f" {word.title()}\n")] == EXPRESSIONS.aliases.get(word, word)
+both = pytest.mark.parametrize("space", [EXPRESSIONS, MAFW], ids=["expressions", "mafw"])
 
 
-def test_polarity_and_descriptions_are_given_for_every_class() -> None:
-    assert dict(zip(EXPRESSIONS.names, EXPRESSIONS.polarity, strict=True))["happiness"] == 1
-    assert set(EXPRESSIONS.polarity) == {-1, 0, 1}
-    assert all(text == text.strip() and len(text) > 20 for texts in EXPRESSIONS.descriptions for text in texts)
+@both
+def test_every_alias_and_every_name_has_a_class(space: LabelSpace) -> None:
+    for word in (*space.names, *space.aliases):
+        assert space.names[space.index(f" {word.title()}\n")] == space.aliases.get(word, word)
 
 
-def test_the_first_description_of_a_class_begins_with_its_name() -> None:
-    for name, described in zip(EXPRESSIONS.names, EXPRESSIONS.descriptions, strict=True):
+@both
+def test_polarity_and_descriptions_are_given_for_every_class(space: LabelSpace) -> None:
+    assert dict(zip(space.names, space.polarity, strict=True))["happiness"] == 1
+    assert set(space.polarity) == {-1, 0, 1}
+    assert all(text == text.strip() and len(text) > 20 for texts in space.descriptions for text in texts)
+
+
+@both
+def test_the_first_description_of_a_class_begins_with_its_name(space: LabelSpace) -> None:
+    for name, described in zip(space.names, space.descriptions, strict=True):
         assert described[0].startswith(f"{name}: ")
 
 
-def test_no_description_belongs_to_two_classes() -> None:
-    texts = [text for described in EXPRESSIONS.descriptions for text in described]
+@both
+def test_no_description_belongs_to_two_classes(space: LabelSpace) -> None:
+    texts = [text for described in space.descriptions for text in described]
     assert len(set(texts)) == len(texts)
+
+
+def test_the_eleven_classes_of_mafw_hold_the_seven_with_all_that_is_said_of_them() -> None:
+    assert MAFW.names == (
+        "anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise", "contempt", "anxiety",
+        "helplessness", "disappointment",
+    )  # fmt: skip
+    for name, described, polarity in zip(
+        EXPRESSIONS.names, EXPRESSIONS.descriptions, EXPRESSIONS.polarity, strict=True
+    ):
+        place = MAFW.index(name)
+        assert (MAFW.descriptions[place], MAFW.polarity[place]) == (described, polarity)
+
+
+def test_the_two_orders_of_seven_classes_differ_and_are_of_one_space() -> None:
+    assert ORDERS["dfew"] == DFEW
+    assert ORDERS["alphabetical"] == ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
+    assert [ORDERS[order][3] for order in ORDERS] == ["anger", "happiness", "happiness", "anger"]
+    assert [ordered(order).name for order in ORDERS] == ["expressions", "expressions", "mafw", "mafw"]
+    assert all(sorted(ORDERS[order]) == sorted(ordered(order).names) for order in ORDERS)
+    with pytest.raises(UsageError, match="unknown order of classes 'abc'"):
+        ordered("abc")
 
 
 def test_a_word_for_no_class_is_refused_with_the_choices() -> None:
@@ -80,11 +109,12 @@ def test_a_label_space_that_does_not_fit_itself_is_refused(changes: dict[str, ob
     "space",
     [
         EXPRESSIONS,
+        MAFW,
         pair(),
         pair(polarity=(1, -1), aliases={"rise": "up"}, descriptions=(("it rises", "it grows"), ("it sinks",))),
         LabelSpace(name="bare", names=DFEW, descriptions=EXPRESSIONS.descriptions),
     ],
-    ids=["expressions", "plain", "rich", "without aliases"],
+    ids=["expressions", "mafw", "plain", "rich", "without aliases"],
 )
 def test_a_label_space_is_the_same_after_it_was_json(space: LabelSpace) -> None:
     assert LabelSpace.from_facts(json.loads(json.dumps(space.facts()))) == space

@@ -161,3 +161,69 @@ EXPRESSIONS = LabelSpace(
     ),
 )
 """The seven classes of apparent expression that Mimica reads. Order as DFEW numbers them."""
+
+_FOUR = {
+    "contempt": (
+        "contempt: one corner of the lips tightens and rises while the rest of the face stays still",
+        "a contemptuous face with a crooked half smile and lowered eyelids",
+        "a face that looks down on someone, its chin lifted and its mouth drawn to one side",
+    ),
+    "anxiety": (
+        "anxiety: the brows draw together and up, the eyes dart and the lips are pressed or bitten",
+        "an anxious face with a strained forehead and a restless gaze",
+        "a face that looks worried about what comes next, its jaw tense and its blinking quick",
+    ),
+    "helplessness": (
+        "helplessness: the inner brows lift, the gaze wanders off and the mouth hangs slack or sighs",
+        "a helpless face with pleading eyes and lips that part as if to ask for aid",
+        "a face that looks at a loss, its head tilted or shaking a little and its features gone limp",
+    ),
+    "disappointment": (
+        "disappointment: the eyelids lower, the lips press together and the corners of the mouth sag",
+        "a disappointed face that looks down and away with a pressed, flattened mouth",
+        "a face that looks let down, its smile fallen and its breath let out",
+    ),
+}
+_SEVEN = dict(zip(EXPRESSIONS.names, EXPRESSIONS.descriptions, strict=True))
+_ELEVEN = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise", *_FOUR)
+
+MAFW = LabelSpace(
+    name="mafw",
+    names=_ELEVEN,
+    polarity=(-1, -1, -1, 1, 0, -1, 0, -1, -1, -1, -1),
+    aliases={
+        **EXPRESSIONS.aliases,
+        "contemptuous": "contempt",
+        "con": "contempt",
+        "anxious": "anxiety",
+        "anx": "anxiety",
+        "helpless": "helplessness",
+        "hel": "helplessness",
+        "disappointed": "disappointment",
+        "disap": "disappointment",
+    },
+    descriptions=tuple((_SEVEN | _FOUR)[name] for name in _ELEVEN),
+)
+"""The eleven classes of MAFW, in the order in which it numbers them from 1."""
+
+ORDERS: Mapping[str, tuple[str, ...]] = {
+    "dfew": EXPRESSIONS.names,
+    "alphabetical": tuple(sorted(EXPRESSIONS.names)),
+    "mafw": MAFW.names,
+    "mafw-happiness-first": (*EXPRESSIONS.names, *_FOUR),
+}
+"""The orders in which lists of clips number their classes, by name, from 0: no number means a class without one.
+
+Lists of FERV39k are about in the first two, lists of MAFW in the last two.
+"""
+
+
+def ordered(order: str) -> LabelSpace:
+    """The label space whose classes an order numbers. Raises UsageError for an order that is none of `ORDERS`.
+
+    >>> ORDERS["alphabetical"][3], ordered("alphabetical").name
+    ('happiness', 'expressions')
+    """
+    if order not in ORDERS:
+        raise unknown("order of classes", order, ORDERS)
+    return next(space for space in (EXPRESSIONS, MAFW) if set(space.names) == set(ORDERS[order]))
