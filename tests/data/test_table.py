@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from mimica.data.table import table_items
-from mimica.errors import InputError
+from mimica.data.clipset import items, published, space_of
+from mimica.data.table import import_table, table_items
+from mimica.errors import InputError, UsageError
 from mimica.labels import EXPRESSIONS
+from tiny_sets import draw_dfew, draw_ferv39k, draw_mafw
 
 
 @pytest.fixture(autouse=True)
@@ -102,3 +104,136 @@ def test_a_file_that_is_no_table_is_refused_in_a_sentence(tmp_path: Path, name: 
     (tmp_path / name).write_bytes(b"\xff\xfe\x00\x89PNG")
     with pytest.raises(InputError, match=f"cannot read .*{name} as {kind}"):
         table_items(tmp_path / name, EXPRESSIONS)
+
+
+FOLDS = "path,label,fold\na.png,sad,1\nb.mp4,joy,2\na.png,fear,2\n"
+
+
+def test_a_column_of_folds_says_which_fold_tests_a_clip(tmp_path: Path) -> None:
+    table = csv(tmp_path, FOLDS)
+    assert [item.part for item in table_items(table, EXPRESSIONS, fold=1)] == ["test", "train", "train"]
+    assert [item.part for item in table_items(table, EXPRESSIONS, fold=2)] == ["train", "test", "test"]
+
+
+def test_what_a_fold_trains_on_may_be_parted_further(tmp_path: Path) -> None:
+    table = csv(tmp_path, "path,label,fold,part\na.png,sad,1,calibration\nb.mp4,joy,2,train\na.png,joy,2,calibration\n")
+    assert [item.part for item in table_items(table, EXPRESSIONS, fold=1)] == ["test", "train", "calibration"]
+    assert [item.part for item in table_items(table, EXPRESSIONS)] == ["calibration", "train", "calibration"]
+
+
+@pytest.mark.parametrize(
+    ("text", "fold", "reason"),
+    [
+        (FOLDS, None, r"clips\.csv has the folds 1, 2; choose one with --fold"),
+        (FOLDS, 3, r"clips\.csv has the folds 1, 2 and no fold 3"),
+        ("path,label\na.png,sad\n", 1, r"clips\.csv has no column 'fold'; leave out --fold"),
+        ("path,label,part\na.png,sad,train\n", 1, "has no column 'fold'; leave out --fold"),
+    ],
+)
+def test_a_fold_has_to_be_one_of_the_table(tmp_path: Path, text: str, fold: int | None, reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        table_items(csv(tmp_path, text), EXPRESSIONS, fold=fold)
+
+
+def test_folds_in_parquet_are_numbers(tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    rows = pa.table({"path": ["a.png", "b.mp4"], "label": ["sad", "joy"], "fold": [1, 2]})
+    parquet.write_table(rows, tmp_path / "clips.parquet")
+    assert [item.part for item in table_items(tmp_path / "clips.parquet", EXPRESSIONS, fold=2)] == ["train", "test"]
+
+
+def test_a_row_may_name_the_scene_view_and_say_something(tmp_path: Path) -> None:
+    table = csv(tmp_path, 'path,label,scene,caption\na.png,sad,b.mp4,"She weeps, then smiles."\nb.mp4,sad,,\n')
+    first, second = table_items(table, EXPRESSIONS)
+    assert (first.scene, first.caption) == (tmp_path / "b.mp4", "She weeps, then smiles.")
+    assert (second.scene, second.caption) == (None, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "fold", "reason"),
+    [
+        ("path,label,scene\na.png,sad,c.mp4\n", None, r"row 2: there is no .*c\.mp4"),
+        ("path,label,fold\na.png,sad,1\nb.mp4,sad,\n", 1, "row 3: it has no fold, though other rows have one"),
+    ],
+)
+def test_a_row_that_does_not_say_what_others_do_is_named(
+    tmp_path: Path, text: str, fold: int | None, reason: str
+) -> None:
+    with pytest.raises(InputError, match=reason):
+        table_items(csv(tmp_path, text), EXPRESSIONS, fold=fold)
+
+
+@pytest.fixture(params=["dfew", "mafw", "ferv39k"])
+def published_set(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A small data set in a folder of its own, as a data argument."""
+    draw = {"dfew": draw_dfew, "mafw": draw_mafw, "ferv39k": draw_ferv39k}[request.param]
+    return f"{request.param}:{draw(tmp_path / 'sets' / request.param)}"
+
+
+def test_a_data_set_read_back_from_its_table_is_the_same(published_set: str, tmp_path: Path) -> None:
+    data = published(published_set)
+    table = tmp_path / "tables" / "clips.csv"
+    number = import_table(data, table)
+    for fold in range(1, data.folds + 1) if data.folds else [None]:
+        whole = items(published_set, fold=fold)
+        assert len(whole) == number
+        assert items(f"table:{table}", fold=fold) == whole
+    assert space_of(f"table:{table}") == data.space
+    assert (table.parent / "label_space.json").exists() == published_set.startswith("mafw")
+
+
+def test_one_fold_read_back_has_its_parts(tmp_path: Path) -> None:
+    spec = f"mafw:{draw_mafw(tmp_path / 'sets')}"
+    import_table(published(spec), tmp_path / "clips.csv", fold=3)
+    assert items(f"table:{tmp_path / 'clips.csv'}") == items(spec, fold=3)
+    header = (tmp_path / "clips.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert header == "path,label,part,scene,caption"
+
+
+def test_paths_are_relative_where_the_data_lies_beside_its_table(tmp_path: Path) -> None:
+    data = published(f"dfew:{draw_dfew(tmp_path / 'DFEW')}")
+    import_table(data, tmp_path / "beside.csv")
+    import_table(data, tmp_path / "away" / "clips.csv")
+    first = [file.read_text().splitlines()[1] for file in (tmp_path / "beside.csv", tmp_path / "away" / "clips.csv")]
+    assert first[0] == "DFEW/Clip/clip_224x224/00001,happiness,1"
+    assert first[1] == f"{tmp_path}/DFEW/Clip/clip_224x224/00001,happiness,1"
+
+
+def test_a_clip_without_a_frame_is_refused_or_left_out(tmp_path: Path) -> None:
+    tree = draw_dfew(tmp_path / "DFEW")
+    (tree / "Clip" / "clip_224x224" / "00007" / "00007_00001.jpg").unlink()
+    data = published(f"dfew:{tree}")
+    with pytest.raises(InputError, match=r"00007 holds no frame; mimica data check lists all that is wrong"):
+        import_table(data, tmp_path / "clips.csv")
+    assert not (tmp_path / "clips.csv").exists()
+    left: list[str] = []
+    told: list[tuple[int, int]] = []
+    number = import_table(
+        data, tmp_path / "clips.csv", wrong=left.append, progress=lambda done, total: told.append((done, total))
+    )
+    assert (number, len(left), told[-1]) == (50, 1, (51, 51))
+    assert "00007" not in (tmp_path / "clips.csv").read_text()
+
+
+def test_a_table_that_is_there_is_kept_unless_it_would_be_the_same(tmp_path: Path) -> None:
+    data = published(f"dfew:{draw_dfew(tmp_path / 'DFEW')}")
+    import_table(data, tmp_path / "clips.csv")
+    import_table(data, tmp_path / "clips.csv")
+    with pytest.raises(UsageError, match=r"clips\.csv is there already and says something else; choose another place"):
+        import_table(data, tmp_path / "clips.csv", fold=1)
+    with pytest.raises(UsageError, match=r"clips\.parquet is no name of a CSV table; let --out end in \.csv"):
+        import_table(data, tmp_path / "clips.parquet")
+
+
+def test_tables_of_other_classes_do_not_share_a_folder(tmp_path: Path) -> None:
+    seven, eleven = (published(f"dfew:{draw_dfew(tmp_path / 'D')}"), published(f"mafw:{draw_mafw(tmp_path / 'M')}"))
+    import_table(eleven, tmp_path / "eleven" / "clips.csv", fold=1)
+    import_table(eleven, tmp_path / "eleven" / "more.csv", fold=2)
+    import_table(seven, tmp_path / "seven" / "clips.csv")
+    for data, place in ((seven, "eleven"), (eleven, "seven")):
+        with pytest.raises(UsageError, match=f"the tables in .*{place} are of other classes; choose another folder"):
+            import_table(data, tmp_path / place / "other.csv")
+        assert not (tmp_path / place / "other.csv").exists()
+    assert not (tmp_path / "seven" / "label_space.json").exists()

@@ -15,12 +15,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mimica.errors import InputError, UsageError, unknown
-from mimica.labels import EXPRESSIONS, LabelSpace
+from mimica.labels import EXPRESSIONS, MAFW, ORDERS, LabelSpace, ordered
 
 if TYPE_CHECKING:
     from mimica.data.actor import ActorClips
+    from mimica.data.published import Published
 
-KINDS = ("folder", "table", "fer2013", "packed")
+PUBLISHED = ("dfew", "ferv39k", "mafw", "list")
+"""Kinds of data that are as their authors give them out, with label files of their own."""
+
+KINDS = ("folder", "table", "fer2013", "packed", *PUBLISHED)
 
 SPACE_FILE = "label_space.json"
 """Beside a table, or in a folder of class folders: the label space of the data, if it is not the seven expressions."""
@@ -33,13 +37,16 @@ ABOUT_FILE = "about.json"
 class Item:
     """One labelled file: where it lies, which class it shows, which part of the data it belongs to.
 
-    `group` is whatever the data parts people or recordings by, where it says.
+    `group` is whatever the data parts people or recordings by, where it says. `scene` is where the same
+    clip lies before it was cut down to the face, and `caption` what someone wrote of it, where there is any.
     """
 
     path: Path
     label: int
     part: str = ""
     group: str = ""
+    scene: Path | None = None
+    caption: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,17 +72,30 @@ class ClipSet:
 
 
 def parse(spec: str) -> tuple[str, Path]:
-    """The kind and the path of a data argument such as `folder:faces` or `table:clips.csv`."""
+    """The kind and the path of a data argument such as `folder:faces`, `dfew:PATH` or `list:ORDER:FILE`."""
     kind, colon, path = spec.partition(":")
     if not colon or kind not in KINDS:
         raise unknown("kind of data", kind, [f"{k}:PATH" for k in KINDS])
+    if order := order_of(spec):
+        path = path.removeprefix(f"{order}:")
     if not Path(path).exists():
         raise InputError(f"there is no {path} (given as {spec})")
     return kind, Path(path)
 
 
+def order_of(spec: str) -> str | None:
+    """The order in which a list numbers its classes, where `list:ORDER:FILE` names one; a path may hold colons too."""
+    kind, _, given = spec.partition(":")
+    order, colon, _ = given.partition(":")
+    if kind != "list" or not colon or order in ORDERS:
+        return order if kind == "list" and colon else None
+    if not Path(given).exists():
+        raise unknown("order of classes", order, ORDERS)
+    return None
+
+
 def space_of(spec: str) -> LabelSpace:
-    """The label space that data states in its own `label_space.json`, or else the seven expressions.
+    """The label space of data: its own by what it is, or that of its `label_space.json`, or the seven expressions.
 
     The file holds `names` and `descriptions`, the sentences that a recogniser with a text tower reads
     (`LabelSpace.from_facts`). Raises InputError where it is not of that form.
@@ -85,38 +105,109 @@ def space_of(spec: str) -> LabelSpace:
         from mimica.data.packed import packed_parts
 
         return next(iter(packed_parts(path).values())).space
-    file = (path.parent if kind == "table" else path) / SPACE_FILE
-    if kind == "fer2013" or not file.is_file():
+    if kind == "mafw":
+        return MAFW
+    if order := order_of(spec):
+        return ordered(order)
+    file = (path.parent if kind in ("table", "list") else path) / SPACE_FILE
+    if kind in ("fer2013", "dfew", "ferv39k") or not file.is_file():
         return EXPRESSIONS
+    return stated_space(file)
+
+
+def stated_space(file: Path) -> LabelSpace:
+    """The label space that a `label_space.json` states. Raises InputError where it states none."""
     try:
         return LabelSpace.from_facts(_json(file))
     except UsageError as error:
         raise InputError(f"{file}: {error}") from None
 
 
-def items(spec: str, *, space: LabelSpace | None = None) -> list[Item]:
-    """The labelled files of `folder:PATH` (a folder a class) or `table:FILE` (columns path, label).
+def published(spec: str) -> Published:
+    """A data set as it lies on disk: `dfew:PATH`, `ferv39k:PATH`, `mafw:PATH` or `list:FILE`.
 
-    `space` is the data's own where None is given. Raises InputError where nothing is found, a column
-    is absent or a class is not in the space.
+    Raises UsageError for data of another kind, InputError where there is no such data set.
     """
     kind, path = parse(spec)
+    if kind == "dfew":
+        from mimica.data.dfew import read_dfew
+
+        return read_dfew(path)
+    if kind == "ferv39k":
+        from mimica.data.ferv39k import read_ferv39k
+
+        return read_ferv39k(path)
+    if kind == "mafw":
+        from mimica.data.mafw import read_mafw
+
+        return read_mafw(path)
+    if kind == "list":
+        from mimica.data.lists import read_list
+
+        return read_list(path, space_of(spec), order_of(spec))
+    raise UsageError(f"{spec} is no data set with label files of its own; those are {', '.join(PUBLISHED)}")
+
+
+def items(spec: str, *, space: LabelSpace | None = None, fold: int | None = None) -> list[Item]:
+    """The labelled files of data that consists of files: any kind but `fer2013` and `packed`.
+
+    `space` is the data's own where None is given; `fold`, from 1, is one of those that the data has. Raises
+    UsageError for a fold that there is not, InputError where nothing is found, a column is absent, a class
+    is not in the space, or a clip is not there.
+    """
+    kind, path = parse(spec)
+    space = space or space_of(spec)
+    if kind in PUBLISHED:
+        return published(spec).items(fold=fold, space=space)
+    if kind == "table":
+        from mimica.data.table import table_items
+
+        return table_items(path, space, fold=fold)
+    _no_folds(spec, fold)
     if kind == "folder":
-        from mimica.data.folder import folder_items as read
-    elif kind == "table":
-        from mimica.data.table import table_items as read
-    else:
-        raise InputError(f"{spec} holds pictures in an archive, which only train and pretrain read; use folder:PATH")
-    return read(path, space or space_of(spec))
+        from mimica.data.folder import folder_items
+
+        return folder_items(path, space)
+    raise InputError(f"{spec} holds pictures in an archive, which only train and pretrain read; use folder:PATH")
 
 
-def load(spec: str, *, part: str = "train", size: int, frames: int = 1, space: LabelSpace | None = None) -> ClipSet:
+def measured(
+    spec: str, *, space: LabelSpace | None = None, fold: int | None = None, part: str | None = None
+) -> list[Item]:
+    """The labelled files to measure on: those of a part.
+
+    Where None is given that is `test` of data sets that publish a split and of folds, and all of other data.
+    """
+    found = items(spec, space=space, fold=fold)
+    asked = part or ("test" if fold is not None or parse(spec)[0] in PUBLISHED else None)
+    return _of_part(spec, found, asked) if asked else found
+
+
+def _of_part(spec: str, listed: Sequence[Item], part: str) -> list[Item]:
+    found = [item for item in listed if item.part in ("", part)]
+    if not found:
+        there = ", ".join(sorted({item.part for item in listed}))
+        raise InputError(f"{spec} has no clip of the part {part}; it has {there}")
+    return found
+
+
+def _no_folds(spec: str, fold: int | None) -> None:
+    if fold is not None:
+        raise UsageError(f"{spec} has no folds; leave out --fold")
+
+
+def load(
+    spec: str, *, part: str = "train", size: int, frames: int = 1, space: LabelSpace | None = None,
+    fold: int | None = None,
+) -> ClipSet:  # fmt: skip
     """The clips of a data argument, in memory, `frames` at most of each, `size` pixels square.
 
     `part` chooses among the parts of data that has them; other data is taken whole. `space` is the
-    data's own where None is given.
+    data's own where None is given; `fold` is one of those that the data has.
     """
     kind, _ = parse(spec)
+    if kind in ("fer2013", "packed"):
+        _no_folds(spec, fold)
     if kind == "fer2013":
         return _archive(spec, part, size, space)
     if kind == "packed":
@@ -124,15 +215,13 @@ def load(spec: str, *, part: str = "train", size: int, frames: int = 1, space: L
 
         return packed(parse(spec)[1], part=part, size=size)
     space = space or space_of(spec)
-    listed = items(spec, space=space)
-    found = [item for item in listed if item.part in ("", part)]
-    if not found:
-        there = ", ".join(sorted({item.part for item in listed}))
-        raise InputError(f"{spec} has no clip of the part {part}; it has {there}")
-    return _files(spec, found, part, size, frames, space)
+    found = _of_part(spec, items(spec, space=space, fold=fold), part)
+    return _files(spec, found, part if fold is None else f"{part} of fold {fold}", size, frames, space)
 
 
-def load_held(spec: str, *, size: int, frames: int = 1, space: LabelSpace | None = None) -> ClipSet | None:
+def load_held(
+    spec: str, *, size: int, frames: int = 1, space: LabelSpace | None = None, fold: int | None = None
+) -> ClipSet | None:
     """The part of the data that is kept for calibration, or None where the data has no such part."""
     kind, _ = parse(spec)
     if kind == "fer2013":
@@ -141,10 +230,10 @@ def load_held(spec: str, *, size: int, frames: int = 1, space: LabelSpace | None
         from mimica.data.packed import packed_parts
 
         return packed_parts(parse(spec)[1], size=size).get("calibration")
-    if kind == "folder":
+    if kind == "folder" or kind in PUBLISHED:
         return None
     space = space or space_of(spec)
-    kept = [item for item in items(spec, space=space) if item.part == "calibration"]
+    kept = [item for item in items(spec, space=space, fold=fold) if item.part == "calibration"]
     return _files(spec, kept, "calibration", size, frames, space) if kept else None
 
 
