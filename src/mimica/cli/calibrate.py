@@ -17,6 +17,8 @@ class Calibrate:
     """The path that training wrote; its .json is changed, its weights stay."""
     data: str
     """fer2013:PATH or table:FILE with a part calibration, or folder:PATH; of cropped faces."""
+    fold: int | None = None
+    """Which fold of data that has folds, from 1."""
     seed: int = 0
     """What the degradations depend on that confidence is fitted to as well."""
 
@@ -34,8 +36,8 @@ class Calibrate:
             raise UsageError(f"{self.model} comes with the package; copy {path} and its .json, and calibrate the copy")
         recogniser = load_recogniser(str(path))
         size, frames, space = recogniser.size, recogniser.frames, recogniser.space
-        held = load_held(self.data, size=size, frames=frames, space=space)
-        held = held or load(self.data, part="calibration", size=size, frames=frames, space=space)
+        held = load_held(self.data, size=size, frames=frames, space=space, fold=self.fold)
+        held = held or load(self.data, part="calibration", size=size, frames=frames, space=space, fold=self.fold)
         network: Any = recogniser.network  # every network that a file holds was trained
         found = calibration(network, held, mirrored=recogniser.mirrored, seed=self.seed)
         restate(path, **found, uncalibrated=None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +15,9 @@ from mimica.data.faces_settings import FacesSettings
 from mimica.errors import UsageError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mimica.data.check import Checked
     from mimica.data.faces_record import Outcome
 
 
@@ -30,17 +35,11 @@ class Actor:
 
     def run(self) -> int:
         """Draw what is missing, and print where the table and the sheet lie."""
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
         from mimica.data.actor_folder import SHEET, write_actor
         from mimica.data.actor_renders import render_of
 
-        console = Console(stderr=True)
-        columns = (TextColumn("drawing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-            task = bar.add_task("", total=self.settings.clips)
-            table = write_actor(self.out, self.settings, progress=lambda done: bar.update(task, completed=done))
+        with _bar("drawing") as progress:
+            table = write_actor(self.out, self.settings, progress=lambda done: progress(done, self.settings.clips))
         print(table)
         print(self.out / SHEET)
         how = render_of(self.settings).how
@@ -53,9 +52,11 @@ class Pack:
     """Pack labelled clips of cropped faces into one file that a machine with little beside torch can train on."""
 
     data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
-    """fer2013:PATH, folder:PATH or table:FILE."""
+    """fer2013:PATH, folder:PATH, table:FILE, dfew:PATH, ferv39k:PATH, mafw:PATH or list:FILE."""
     out: Path
     """The file to write, NAME.safetensors; train and pretrain read it as packed:FILE."""
+    fold: int | None = None
+    """Which fold of data that has folds, from 1."""
     size: int = 48
     """The side in pixels of the faces, that of the encoder."""
     frames: int = 16
@@ -67,8 +68,8 @@ class Pack:
         from mimica.data.packed import pack
 
         space = space_of(self.data)
-        parts = {"train": load(self.data, size=self.size, frames=self.frames, space=space)}
-        held = load_held(self.data, size=self.size, frames=self.frames, space=space)
+        parts = {"train": load(self.data, size=self.size, frames=self.frames, space=space, fold=self.fold)}
+        held = load_held(self.data, size=self.size, frames=self.frames, space=space, fold=self.fold)
         if held is not None:
             parts["calibration"] = held
         pack(parts, self.out)
@@ -139,12 +140,127 @@ class Faces:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """Find what is wrong with a data set on disk: numbers of clips, folds, labels, clips that are missing or empty.
+
+    Exit code 1 where anything is wrong. Short clips are counted and are no fault.
+    """
+
+    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
+    """dfew:PATH, ferv39k:PATH, mafw:PATH, list:FILE, or list:ORDER:FILE where the list numbers its classes."""
+    strict: bool = True
+    """With --no-strict the exit code is 0 whatever was found."""
+    open: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Decode the first frame of every clip as well, which takes minutes."""
+    json: Path | None = None
+    """Write what was found to this file, with every clip by name."""
+
+    def run(self) -> int:
+        """Print the counts and what is wrong."""
+        import json
+
+        from rich.console import Console
+
+        from mimica.checkpoint import put
+        from mimica.data.check import checked
+        from mimica.data.clipset import published
+
+        data = published(self.data)
+        with _bar("looking at clips") as progress:
+            found = checked(data, decode=self.open, progress=progress)
+        _print(found, Console())
+        if self.json:
+            put(self.json, f"{json.dumps(found.facts(), indent=1, ensure_ascii=False)}\n".encode())
+        return int(self.strict and bool(found.wrong))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Import:
+    """Write a data set as a table of its own that train and evaluate read as table:FILE. No picture is copied."""
+
+    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
+    """dfew:PATH, ferv39k:PATH, mafw:PATH, list:FILE, or list:ORDER:FILE where the list numbers its classes."""
+    out: Path
+    """The table to write, NAME.csv; label_space.json comes beside it where the classes are not the usual seven."""
+    fold: int | None = None
+    """Only this fold, with its parts; without, all clips, each with the fold that tests it."""
+    strict: bool = True
+    """With --no-strict what cannot be used is left out, and said."""
+
+    def run(self) -> int:
+        """Write the table, and say what it holds."""
+        from mimica.data.clipset import published
+        from mimica.data.table import import_table
+
+        left: list[str] = []
+        data = published(self.data)
+        with _bar("looking at clips") as progress:
+            wrong = None if self.strict else left.append
+            rows = import_table(data, self.out, fold=self.fold, wrong=wrong, progress=progress)
+        for why in left[:_SHOWN]:
+            print(f"left out: {why}")
+        if left[_SHOWN:]:
+            print(f"left out as well: {len(left) - _SHOWN} more; mimica data check lists all that is wrong")
+        print(f"{rows} clips of {data.name}")
+        print(self.out)
+        return 0
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar in a terminal, told how much is done and of how much."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _print(found: Checked, console: Console) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    counts = Table(box=None, pad_edge=False, header_style="bold")
+    counts.add_column(found.name)
+    for name in (*found.classes, "all"):
+        counts.add_column(name[:4], justify="right")
+    for tally in found.tallies:
+        said = tally.published or tally.found
+        pairs = [*zip(tally.found, said, strict=True), (sum(tally.found), sum(said))]
+        counts.add_row(tally.part, *(str(n) if n == p else f"{n} ({p})" for n, p in pairs))
+    console.print(counts)
+    if any(tally.published not in (None, tally.found) for tally in found.tallies):
+        console.print("in brackets the published number where it is another", style="dim")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("what", "where", "how many", "which"):
+        table.add_column(column, justify="right" if column == "how many" else "left", overflow="fold")
+    for finding in sorted(found.findings, key=lambda one: not one.wrong):
+        more = f" … and {len(finding.which) - _SHOWN} more" if finding.which[_SHOWN:] else ""
+        what = finding.what if finding.wrong else f"(no fault) {finding.what}"
+        which = ", ".join(finding.which[:_SHOWN]) + more
+        table.add_row(*(escape(text) for text in (what, finding.where, str(finding.number), which)))
+    if found.findings:
+        console.print(table)
+    number = len(found.wrong)
+    console.print("nothing is wrong" if not number else f"{number} thing{'s are' if number > 1 else ' is'} wrong")
+
+
+_SHOWN = 5
+"""How many examples of a thing are printed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Data:
     """Data to learn from and to measure on."""
 
     do: (
         Annotated[Actor, tyro.conf.subcommand("actor")]
         | Annotated[Faces, tyro.conf.subcommand("faces")]
+        | Annotated[Check, tyro.conf.subcommand("check")]
+        | Annotated[Import, tyro.conf.subcommand("import")]
         | Annotated[Pack, tyro.conf.subcommand("pack")]
     )
     """What to do."""

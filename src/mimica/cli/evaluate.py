@@ -25,9 +25,13 @@ class Evaluate:
     """Measure a recogniser on labelled files: WAR, UAR, recall by class, confusion, calibration."""
 
     data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
-    """folder:PATH with a folder a class, or table:FILE with the columns path and label."""
+    """folder:PATH with a folder a class, table:FILE with the columns path and label, dfew:PATH, mafw:PATH …"""
     model: str = "duse-compact"
     """A recogniser by name (mimica models list) or the path that training wrote."""
+    fold: int | None = None
+    """Which fold of data that has folds, from 1."""
+    part: str | None = None
+    """Only this part; where not given, test of a published data set and of a fold, and all of other data."""
     settings: Settings = field(default_factory=Settings)
     degrade: tuple[str, ...] = ()
     """Measure again after what photos suffer: blur, dark, covered, jitter, turned, soft, small. With --faces none."""
@@ -44,13 +48,13 @@ class Evaluate:
         """Print the figures; 1 if some files could not be read."""
         from rich.console import Console
 
-        from mimica.data.clipset import items
+        from mimica.data.clipset import measured
         from mimica.reading.reader import Reader
         from mimica.recognition.registry import load
 
         self._refuse()
         recogniser = load(self.model, device=self.settings.device)
-        found = items(self.data, space=recogniser.space)
+        found = measured(self.data, space=recogniser.space, fold=self.fold, part=self.part)
         reader = Reader(recogniser, self.settings)
         console = Console()
         result = self._evaluated(reader, found, None, console)
@@ -85,7 +89,8 @@ class Evaluate:
 
         data = Path(self.data.partition(":")[2]).name
         if self.json:
-            facts = {**result.facts(), "data": self.data, "model": self.model, "settings": asdict(self.settings)}
+            read = {"data": self.data, "fold": self.fold, "parts": sorted({file.item.part for file in result.files})}
+            facts = {**result.facts(), **read, "model": self.model, "settings": asdict(self.settings)}
             facts["degraded"] = {
                 name: {**worse.facts(), "meaning": DEGRADATIONS[name].meaning, "kept": worse.kept(result)}
                 for name, worse in after.items()

@@ -18,9 +18,11 @@ class Pretrain:
     recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")]
     """Name of a recipe: compact, or teacher, which needs the asset mobilenet-v2."""
     data: str
-    """fer2013:PATH, folder:PATH or table:FILE, of cropped faces."""
+    """fer2013:PATH, folder:PATH, table:FILE, dfew:PATH, ferv39k:PATH, mafw:PATH or list:FILE, of cropped faces."""
     out: Path
     """Folder for the encoder, the log and the state to resume from."""
+    fold: int | None = None
+    """Which fold of data that has folds, from 1."""
     start: Path | None = None
     """An encoder of the same recipe whose weights to begin with, instead of random ones."""
     teachers: tuple[Path, ...] = ()
@@ -39,7 +41,7 @@ class Pretrain:
         recipe = with_loop(pretraining(self.recipe), **self.loop.changes())
         refuse_unwritable(self.out)
         size = recipe.encoder.size
-        clips, held = load(self.data, size=size), load_held(self.data, size=size)
+        clips, held = load(self.data, size=size, fold=self.fold), load_held(self.data, size=size, fold=self.fold)
         with Epochs(recipe.loop.epochs) as report:
             path = pretrain(
                 recipe, clips, out=self.out, held=held, start=self.start, teachers=self.teachers,

@@ -18,9 +18,11 @@ class Train:
     recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")]
     """Name of a recipe: duse_compact or duse_clip."""
     data: str
-    """fer2013:PATH, folder:PATH or table:FILE, of cropped faces."""
+    """fer2013:PATH, folder:PATH, table:FILE, dfew:PATH, ferv39k:PATH, mafw:PATH or list:FILE, of cropped faces."""
     out: Path
     """Folder for the recogniser, the log and the state to resume from."""
+    fold: int | None = None
+    """Which fold of data that has folds, from 1."""
     encoder: str | None = None
     """A shipped encoder, the path that pretraining wrote, or a CLIP: its folder, file or name on the hub."""
     method: str | None = None
@@ -46,8 +48,8 @@ class Train:
         space = space_of(self.data)
         encoder = open_encoder(recipe.encoder)
         size = encoder.vision.size
-        clips = load(self.data, size=size, frames=recipe.longest, space=space)
-        held = load_held(self.data, size=size, frames=recipe.longest, space=space)
+        clips = load(self.data, size=size, frames=recipe.longest, space=space, fold=self.fold)
+        held = load_held(self.data, size=size, frames=recipe.longest, space=space, fold=self.fold)
         with Epochs(recipe.loop.epochs) as report:
             path = train_recogniser(recipe, encoder, clips, out=self.out, held=held, resume=self.resume, report=report)
         print(path)
