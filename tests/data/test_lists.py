@@ -94,6 +94,7 @@ def test_an_order_that_the_folders_contradict_is_refused_with_the_one_that_fits(
     folder: Path, order: str, numbers: dict[str, int], said: str
 ) -> None:
     file = by_folder(folder, numbers)
+    write(file, 2 * file.read_text())
     other = {"dfew": "alphabetical", "alphabetical": "dfew"}[order]
     with pytest.raises(UsageError, match=rf"{said}.*the order that fits is {other}: list:{other}:{file}$"):
         items(f"list:{order}:{file}")

@@ -43,11 +43,12 @@ def test_a_clip_has_its_class_and_its_english_caption(tree: Path) -> None:
     assert space_of(f"mafw:{tree}") is MAFW
 
 
-def test_captions_in_utf_8_and_in_the_other_order_are_read_too(tree: Path) -> None:
+def test_captions_in_utf_8_in_the_other_order_and_with_other_ends_of_lines_are_read_too(tree: Path) -> None:
     before = told(tree)
     for file in (tree / "Train & Test Set" / "single" / "with_caption").rglob("*.txt"):
         rows = [line.split("\t") for line in file.read_text(encoding="gbk").splitlines()]
-        write(file, "".join(f"{clip}\t{label}\t{english}\t{chinese}\n" for clip, label, chinese, english in rows))
+        lines = [f"{clip}\t{label}\t{english}\t皱\u2028{chinese}\n" for clip, label, chinese, english in rows]
+        write(file, "".join(lines))
     assert told(tree) == before
 
 

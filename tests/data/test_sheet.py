@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -23,6 +24,14 @@ def test_cells_that_are_not_there_leave_their_column_empty(tmp_path: Path) -> No
 
 def test_a_workbook_without_text_has_no_shared_texts(tmp_path: Path) -> None:
     assert sheet_rows(write_xlsx(tmp_path / "a.xlsx", [[1, 2]], shared=False)) == [["1", "2"]]
+
+
+def test_cells_that_name_no_column_follow_each_other(tmp_path: Path) -> None:
+    whole, other = write_xlsx(tmp_path / "a.xlsx", [["a", "b"], [1, 2]]), tmp_path / "b.xlsx"
+    with ZipFile(whole) as book, ZipFile(other, "w") as bare:
+        for part in book.namelist():
+            bare.writestr(part, re.sub(r'<c r="[A-Z0-9]+"', "<c", book.read(part).decode()))
+    assert sheet_rows(other) == [["a", "b"], ["1", "2"]]
 
 
 @pytest.mark.parametrize("content", [b"order,label\n1,2\n", b""])

@@ -177,7 +177,7 @@ def _across(labels: Labels, folds: int) -> Iterator[Finding]:
     for fold in dict.fromkeys(fold for fold, _ in clips):
         both = clips.get((fold, "train"), set()) & clips.get((fold, "test"), set())
         yield from _found("in train and in test", f"fold {fold}" if fold else "", sorted(both))
-    tested = Counter(clip for (_, part), there in clips.items() if part == "test" and folds for clip in there)
+    tested = Counter(clip for (_, part), there in clips.items() if part == "test" for clip in there)
     yield from _found("tested in two folds", "", sorted(clip for clip, times in tested.items() if times > 1))
     everywhere = set().union(*clips.values())
     for fold in range(1, folds + 1):
