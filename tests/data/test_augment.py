@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from mimica.data.augment import DRAWS, Augmentation, augmented, draws
+from mimica.data.augment import DRAWS, Augmentation, augmented, draws, generator
+from mimica.errors import UsageError
+from oracles import augment as oracle
 
 NOTHING = Augmentation(angle=0, scale=0, jitter=0, flip=0, gamma=0, blur=0, erase=0, motion=0)
 
@@ -164,3 +167,110 @@ def test_a_cover_is_a_band_of_one_shade_over_one_side_and_mostly_the_lower() -> 
 def test_no_cover_is_drawn_where_none_is_asked_for() -> None:
     x = faces(20)
     assert torch.allclose(augmented(x, draws(0, 0, range(20)), replace(NOTHING, cover=0.0)), x, atol=1e-5)
+
+
+# Cutting and colouring, beside Pillow
+
+
+def smooth(B: int = 3, T: int = 4, S: int = 24, G: int = 3) -> Tensor:
+    """Clips whose frames all differ."""
+    coarse = torch.rand(B * T, G, 5, 5, generator=torch.Generator().manual_seed(1))
+    return torch.nn.functional.interpolate(coarse, size=S, mode="bilinear").view(B, T, G, S, S)
+
+
+def frame(x: Tensor, clip: int, number: int) -> np.ndarray:
+    return x[clip, number].permute(1, 2, 0).double().numpy()
+
+
+def test_more_draws_leave_those_that_there_were_as_they_are() -> None:
+    assert np.array_equal(draws(5, 2, [9])[0, :32], generator(5, 2, 9).random(32))
+
+
+@pytest.mark.parametrize("G", [1, 3])
+@pytest.mark.parametrize(
+    ("crop", "ratio"), [((0.08, 1.0), (3 / 4, 4 / 3)), ((0.8, 1.0), (1.0, 1.0)), ((1.0, 1.0), (0.5, 2.0))]
+)
+def test_a_resized_crop_is_pillows_and_the_same_for_all_frames(
+    crop: tuple[float, float], ratio: tuple[float, float], G: int
+) -> None:
+    x, u = smooth(8, G=G), draws(0, 0, range(8))
+    y = augmented(x, u, replace(NOTHING, crop=crop, ratio=ratio))
+    for clip in range(8):
+        box = oracle.window(u[clip, 28:32], crop, ratio)
+        for number in range(4):
+            assert np.abs(frame(y, clip, number) - oracle.cropped(frame(x, clip, number), box)).max() < 1e-4
+
+
+def test_what_is_cut_out_keeps_to_the_area_and_the_ratio_asked_for() -> None:
+    boxes = np.array([oracle.window(d, (0.3, 0.7), (3 / 4, 4 / 3)) for d in draws(0, 0, range(3000))[:, 28:32]])
+    width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+    assert boxes.min() >= 0
+    assert boxes.max() <= 1
+    assert (width * height).mean() == pytest.approx(0.5, abs=0.01)
+    assert (width * height).min() >= 0.3 - 1e-9
+    assert np.log(width / height).mean() == pytest.approx(0, abs=0.02)
+    assert np.abs(np.log(width / height)).max() <= np.log(4 / 3) + 1e-9
+    assert boxes.mean(0) == pytest.approx([0.15, 0.15, 0.85, 0.85], abs=0.02)
+
+
+def test_turning_moving_mirroring_and_cutting_together_are_what_they_are_pixel_by_pixel() -> None:
+    how = replace(NOTHING, angle=30, scale=0.3, jitter=0.1, flip=0.5, crop=(0.3, 0.9), ratio=(0.75, 1.5))
+    x, u = smooth(6, T=2, S=16), draws(0, 0, range(6))
+    y, s = augmented(x, u, how), 2 * u - 1
+    assert 0 < (u[:, 4] < 0.5).sum() < 6
+    for clip in range(6):
+        expected = oracle.moved(
+            frame(x, clip, 1), degrees=30 * s[clip, 0], scale=float(np.exp(0.3 * s[clip, 1])), shift=0.2 * s[clip, 2:4],
+            mirrored=bool(u[clip, 4] < 0.5), box=oracle.window(u[clip, 28:32], how.crop, how.ratio),
+        )  # fmt: skip
+        assert np.abs(frame(y, clip, 1) - expected).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    "amounts", [(0.5, 0, 0), (0, 0.5, 0), (0, 0, 0.5), (0.4, 0.3, 1.0)], ids=["light", "contrast", "colour", "all"]
+)
+def test_colour_jitter_is_pillows_but_for_its_rounding_and_the_same_factors_for_all_frames(
+    amounts: tuple[float, float, float],
+) -> None:
+    x, u = (smooth(6) * 255).round() / 255, draws(0, 0, range(6))
+    how = replace(NOTHING, brightness=amounts[0], contrast=amounts[1], saturation=amounts[2])
+    y = augmented(x, u, how)
+    assert (y - x).abs().max() > 0.05
+    for clip in range(6):
+        factors = 1 + (2 * u[clip, 32:35] - 1) * amounts
+        for number in range(4):
+            expected = oracle.coloured((frame(x, clip, number) * 255).round().astype(np.uint8), *factors)
+            assert np.abs(frame(y, clip, number) * 255 - expected).max() < 4
+
+
+def test_grey_pictures_have_light_and_contrast_and_no_colour() -> None:
+    x, u = smooth(4, G=1), draws(0, 0, range(4))
+    thrice = x.expand(-1, -1, 3, -1, -1)
+    how = replace(NOTHING, brightness=0.4, contrast=0.4, saturation=0.4)
+    assert torch.allclose(augmented(x, u, how).expand_as(thrice), augmented(thrice, u, how), atol=1e-5)
+
+
+def test_a_scene_is_cut_turned_mirrored_and_lit_as_its_face_is_and_never_covered() -> None:
+    how = Augmentation(motion=0.5, erase=1.0, cover=1.0, blur=0.5, crop=(0.5, 1.0), brightness=0.3)
+    x, u = smooth(6), draws(0, 0, range(6))
+    alone = replace(how, jitter=0, motion=0, erase=0, cover=0)
+    assert torch.equal(augmented(x, u, how.of_scene()), augmented(x, u, alone))
+    turned = replace(NOTHING, flip=0.5)
+    assert torch.equal(augmented(x, u, turned), augmented(x, u, turned.of_scene()))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"crop": (0.0, 1.0)}, "crop is the least and the largest share of the area, 0 to 1, not"),
+        ({"crop": (0.9, 0.8)}, "crop is the least"),
+        ({"crop": (0.8, 1.2)}, "crop is the least"),
+        ({"ratio": (2.0, 1.0)}, "ratio is the least and the largest of width to height, not"),
+        ({"ratio": (0.0, 1.0)}, "ratio is the least"),
+        ({"brightness": 1.5}, "brightness is how far a factor may be from 1, 0 to 1, not 1.5"),
+        ({"saturation": -0.1}, "saturation is how far"),
+    ],
+)
+def test_an_augmentation_that_cannot_be_is_refused(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        Augmentation(**wrong)
