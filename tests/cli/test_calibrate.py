@@ -70,3 +70,21 @@ def test_a_table_without_such_a_part_is_refused_with_the_parts_that_it_has(
     code, _, err = mimica("calibrate", model, "--data", f"table:{faces / 'table.csv'}")
     assert code == FAILED
     assert "no clip of the part calibration; it has train" in err
+
+
+def test_confidence_is_fitted_to_the_frames_that_the_models_recipe_reads(
+    mimica: Run, tmp_path: Path, model: Path
+) -> None:
+    for i in range(12):
+        folder = tmp_path / "clips" / ("fear", "anger", "happiness")[i % 3] / f"{i}"
+        folder.mkdir(parents=True)
+        for t in range(20):
+            picture = np.random.default_rng(100 * i + t).integers(0, 256, (48, 48, 3), dtype=np.uint8)
+            photo(folder / f"{t:02d}.png", picture)
+    facts = json.loads(model.with_suffix(".json").read_text())
+    found = []
+    for recipe in ({}, {"recipe": {"sampling": "uniform"}}, {"recipe": {"sampling": "last"}}):
+        model.with_suffix(".json").write_text(json.dumps({**facts, **recipe, "frames": 4, "window": 2}))
+        assert mimica("calibrate", model, "--data", f"folder:{tmp_path / 'clips'}")[0] == DONE
+        found.append(json.loads(model.with_suffix(".json").read_text())["metrics"]["ece"])
+    assert found[0] == found[1] != found[2]

@@ -112,6 +112,18 @@ def test_options_are_those_of_what_is_trained(mimica: Run, tiny_encoder: Path, t
     assert (config["beta"], config["coupling"], config["depth"]) == (0.5, "linear", 2)
 
 
+def test_which_frames_are_read_is_the_recipes_unless_it_is_said(mimica: Run, tiny_encoder: Path, table: Path) -> None:
+    def sampled(*flags: str) -> str:
+        code, out, _ = mimica(*quick(tiny_encoder, table), *flags)
+        assert code == DONE
+        return str(checkpoint.read_facts(Path(out.splitlines()[-1]))["recipe"]["sampling"])
+
+    assert (sampled(), sampled("--sampling", "stride:2")) == ("segment", "stride:2")
+    code, _, err = mimica(*quick(tiny_encoder, table), "--sampling", "segments")
+    assert code == USAGE
+    assert "unknown sampling 'segments'; did you mean 'segment'? Choose from: segment, tsn8x2, stride, " in err
+
+
 def test_a_run_is_resumed_and_not_with_another_encoder(
     mimica: Run, clip: Path, tiny_encoder: Path, table: Path
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from mimica.data import actor
 from mimica.data.clipset import ClipSet, from_actor, items, load, load_held, manifest, parse, space_of
+from mimica.data.stored import StoredClip
 from mimica.errors import InputError, UsageError
 from mimica.labels import EXPRESSIONS, LabelSpace
 
@@ -192,3 +193,25 @@ def test_actor_clips_in_memory_are_a_set_that_says_it_is_synthetic() -> None:
 def test_actor_clips_of_the_size_asked_for_are_taken_as_they_were_drawn() -> None:
     drawn = actor.clips(2, size=25, frames=3, part="train", seed=0)
     assert np.array_equal(np.stack(from_actor(drawn, size=25).frames), drawn.face.permute(0, 1, 3, 4, 2).numpy())
+
+
+def test_clips_may_be_left_in_their_files(parts: str) -> None:
+    for stored in (True, None, False):
+        clips, held = load(parts, size=16, stored=stored), load_held(parts, size=16, stored=stored)
+        assert isinstance(clips.frames[0], StoredClip) == (stored is True)
+        assert [int(f[0][0, 0, 0]) for f in clips.frames] == [0, 10, 30]
+        assert held is not None
+        assert isinstance(held.frames[0], StoredClip) == (stored is True)
+
+
+def test_a_table_with_scenes_gives_clips_with_scenes_to_those_who_ask(photo: Draw, tmp_path: Path) -> None:
+    rows = [f"{photo(f'{i}.png', i).name},sad,{part},{photo(f'scene{i}.png', 100 + i).name}"
+            for i, part in enumerate(["train", "train", "calibration"])]  # fmt: skip
+    (tmp_path / "clips.csv").write_text("\n".join(["path,label,part,scene", *rows]))
+    spec = f"table:{tmp_path / 'clips.csv'}"
+    assert load(spec, size=8).scenes is None
+    clips, held = load(spec, size=8, scenes=True), load_held(spec, size=8, scenes=True)
+    assert held is not None
+    for of, shades in ((clips, [100, 101]), (held, [102])):
+        assert of.scenes is not None
+        assert [int(scene[0][4, 4, 0]) for scene in of.scenes] == shades

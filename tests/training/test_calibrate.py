@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,12 +9,22 @@ import numpy as np
 import pytest
 import torch
 
-from mimica.clips import ClipBatch
+from mimica.clips import Clip, ClipBatch
 from mimica.data.augment import generator
 from mimica.data.clipset import ClipSet
 from mimica.data.degrade import blurred
+from mimica.data.sampling import seen
 from mimica.labels import LabelSpace
-from mimica.training.calibrate import COVERAGE, _degraded, _judged, as_clip, calibration, logits_of
+from mimica.training.calibrate import (
+    COVERAGE,
+    _degraded,
+    _judged,
+    as_clip,
+    calibration,
+    logits_of,
+    logits_of_set,
+    seen_of,
+)
 
 PAIR = LabelSpace(name="pair", names=("dark", "light"), descriptions=(("dark",), ("light",)))
 
@@ -85,3 +97,81 @@ def test_a_blurred_clip_is_of_lower_quality() -> None:
     sharp[::6, 10:40], sharp[:, 20:24] = 200, 255
     soft, hard = (_judged(as_clip(picture[None])) for picture in (blurred(sharp, 3.0), sharp))
     assert soft.quality[0] < 0.7 < hard.quality[0]
+
+
+# Sets, by sampling and in several views
+
+
+class Moments(Shades):
+    """Reads the light of each frame by its place in time, so that which frames it was given shows in its logits."""
+
+    def forward(self, batch: ClipBatch) -> torch.Tensor:
+        light = batch.face.mean((2, 3, 4)) * batch.valid
+        place = torch.arange(1, light.shape[1] + 1)
+        return torch.stack([light.sum(1), (light * place).sum(1)], -1)
+
+
+def climbing(N: int = 5, T: int = 30) -> ClipSet:
+    """Clips whose frame t has the shade 8 t, and one more a clip."""
+    shades = 8 * np.arange(T)[None] + np.arange(N)[:, None]
+    frames = list(np.broadcast_to(shades[:, :, None, None, None], (N, T, 48, 48, 1)).astype(np.uint8))
+    return ClipSet(frames=frames, labels=np.arange(N) % 2, names=[str(i) for i in range(N)], space=PAIR)
+
+
+def of_places(data: ClipSet, places: Any) -> np.ndarray:
+    network: Any = Moments(1.0)
+    return logits_of(network, [as_clip(np.asarray(frames[places])) for frames in data.frames])
+
+
+def test_a_set_is_read_whole_unless_a_number_of_frames_is_said() -> None:
+    network: Any = Moments(1.0)
+    assert np.array_equal(logits_of_set(network, climbing()), of_places(climbing(), slice(None)))
+    assert np.array_equal(logits_of_set(network, climbing(), frames=40), of_places(climbing(), slice(None)))
+
+
+@pytest.mark.parametrize("sampling", ["segment", "tsn8x2", "stride", "uniform", "last"])
+def test_a_set_is_read_by_the_sampling_and_the_logits_of_its_views_are_averaged(sampling: str) -> None:
+    network: Any = Moments(1.0)
+    data = climbing()
+    one = logits_of_set(network, data, sampling=sampling, frames=8)
+    assert np.allclose(one, of_places(data, seen(sampling, 30, 8)[0]), rtol=1e-5)
+    if sampling != "last":
+        several = [of_places(data, places) for places in seen(sampling, 30, 8, views=3)]
+        assert np.abs(several[0] - several[2]).max() > 0.1
+        found = logits_of_set(network, data, sampling=sampling, frames=8, views=3, batch=4)
+        assert np.allclose(found, np.mean(several, 0), rtol=1e-5)
+
+
+def test_clips_of_a_set_bring_their_scenes_of_the_same_frames() -> None:
+    data = climbing(2, 30)
+    data = replace(data, scenes=[np.arange(60, dtype=np.uint8).reshape(60, 1, 1, 1) for _ in range(2)])
+    first, second = seen_of(data, 1, "segment", 4, views=2)
+    for clip, places in ((first, seen("segment", 30, 4, views=2)[0]), (second, seen("segment", 30, 4, views=2)[1])):
+        assert clip.scenes is not None
+        assert clip.scenes[:, 0, 0, 0].tolist() == (2 * places).tolist()
+        assert clip.faces[:, 0, 0, 0].tolist() == (8 * places + 1).tolist()
+    assert seen_of(climbing(), 0, "segment", 4)[0].scenes is None
+
+
+def test_no_more_clips_are_asked_for_than_a_batch_has_before_they_are_read() -> None:
+    network: Any = Shades(1.0)
+    asked: list[int] = []
+    read: list[int] = []
+    network.register_forward_hook(lambda *of: read.append(len(asked)))
+
+    def coming() -> Iterator[Clip]:
+        for i, frames in enumerate(clips(20).frames):
+            asked.append(i)
+            yield as_clip(frames[:])
+
+    assert logits_of(network, coming(), batch=8).shape == (20, 2)
+    assert read == [8, 16, 20]
+
+
+def test_confidence_is_fitted_to_the_frames_that_the_sampling_reads() -> None:
+    network: Any = Shades(10.0)
+    data = clips(200, T=4)
+    last = replace(data, frames=[frames[-1:] for frames in data.frames])
+    found = calibration(network, data, sampling="last", frames=1)
+    assert found == calibration(network, last)
+    assert found["temperature"] != calibration(network, data)["temperature"]

@@ -127,3 +127,26 @@ def test_a_method_or_an_option_that_does_not_exist_is_met_with_the_choices(
     with pytest.raises(UsageError) as caught:
         with_method(training("duse_compact"), name, options)
     assert str(caught.value).startswith(said)
+
+
+# Which frames are read
+
+
+def test_the_compact_recipe_reads_evenly_spread_frames_and_the_papers_a_frame_a_segment() -> None:
+    compact, clip = training("duse_compact"), training("duse_clip")
+    assert (compact.sampling, compact.kept, compact.tested) == ("uniform", 16, 16)
+    assert (clip.sampling, clip.kept, clip.tested) == ("segment", None, 16)
+    assert replace(compact, sampling="stride:2").tested == compact.frames == 8
+
+
+@pytest.mark.parametrize(
+    ("sampling", "frames", "said"),
+    [
+        ("segmnt", 16, "unknown sampling 'segmnt'; did you mean 'segment'? Choose from: segment, tsn8x2, stride, "),
+        ("tsn8x2", 7, "tsn8x2 reads frames in pairs, so their number must be even, not 7"),
+    ],
+)
+def test_a_recipe_has_no_sampling_that_does_not_exist_or_fit(sampling: str, frames: int, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        replace(training("duse_clip"), sampling=sampling, frames=frames)
+    assert str(caught.value).startswith(said)

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from mimica.errors import InputError, UsageError
+from mimica.video.pictures import read_picture
 from mimica.video.read import open_video
 
 
@@ -170,3 +171,30 @@ def test_a_folder_that_is_not_one_video_is_refused(tmp_path: Path) -> None:
 def test_a_frame_rate_of_zero_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="above 0"):
         open_video(tmp_path, frame_rate=0)
+
+
+@pytest.mark.parametrize(("least", "shape"), [(None, (160, 240)), (161, (160, 240)), (80, (80, 120)), (21, (40, 60))])
+def test_a_jpeg_may_be_decoded_smaller_and_still_shows_the_same(
+    tmp_path: Path, least: int | None, shape: tuple[int, int]
+) -> None:
+    y, x = np.mgrid[:160, :240]
+    waves = np.stack([127 + 100 * np.sin(y / 30), 127 + 100 * np.cos(x / 30), x], -1).astype(np.uint8)
+    Image.fromarray(waves).save(tmp_path / "a.jpg", quality=95)
+    read, turned, pages = read_picture(tmp_path / "a.jpg", least=least)
+    assert (read.shape, turned, pages) == ((*shape, 3), 0, 1)
+    whole = Image.fromarray(waves).resize(shape[::-1], Image.Resampling.BOX)
+    assert np.abs(read.astype(int) - np.asarray(whole)).mean() < 3
+
+
+def test_only_jpegs_are_decoded_smaller(tmp_path: Path, shades: np.ndarray) -> None:
+    Image.fromarray(shades).save(tmp_path / "a.png")
+    assert np.array_equal(read_picture(tmp_path / "a.png", least=2)[0], shades)
+
+
+def test_a_jpeg_on_its_side_is_decoded_smaller_and_upright(tmp_path: Path, shades: np.ndarray) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(shades.repeat(8, 0).repeat(8, 1)).save(tmp_path / "a.jpg", quality=95, exif=exif)
+    read, turned, _ = read_picture(tmp_path / "a.jpg", least=16)
+    assert (read.shape, turned) == ((24, 16, 3), 90)
+    assert np.abs(read.astype(int) - np.rot90(shades, -1)).mean() < 12

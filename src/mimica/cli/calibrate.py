@@ -35,11 +35,17 @@ class Calibrate:
         if path.parent == SHIPPED:
             raise UsageError(f"{self.model} comes with the package; copy {path} and its .json, and calibrate the copy")
         recogniser = load_recogniser(str(path))
-        size, frames, space = recogniser.size, recogniser.frames, recogniser.space
-        held = load_held(self.data, size=size, frames=frames, space=space, fold=self.fold)
-        held = held or load(self.data, part="calibration", size=size, frames=frames, space=space, fold=self.fold)
+        # As it was tested in training: evenly spread frames, or whichever its recipe chooses among all.
+        sampling = recogniser.facts.get("recipe", {}).get("sampling", "uniform")
+        even = sampling == "uniform"
+        size, kept, space = recogniser.size, recogniser.frames if even else None, recogniser.space
+        held = load_held(self.data, size=size, frames=kept, space=space, fold=self.fold)
+        held = held or load(self.data, part="calibration", size=size, frames=kept, space=space, fold=self.fold)
         network: Any = recogniser.network  # every network that a file holds was trained
-        found = calibration(network, held, mirrored=recogniser.mirrored, seed=self.seed)
+        found = calibration(
+            network, held, mirrored=recogniser.mirrored, seed=self.seed, sampling=sampling,
+            frames=recogniser.frames if even else recogniser.window or recogniser.frames,
+        )  # fmt: skip
         restate(path, **found, uncalibrated=None)
         metrics = found["metrics"]
         print(f"temperature {found['temperature']:.3f}, slope {found['temperature_slope']:.3f}")

@@ -68,8 +68,9 @@ class Pack:
         from mimica.data.packed import pack
 
         space = space_of(self.data)
-        parts = {"train": load(self.data, size=self.size, frames=self.frames, space=space, fold=self.fold)}
-        held = load_held(self.data, size=self.size, frames=self.frames, space=space, fold=self.fold)
+        size, frames, fold = self.size, self.frames, self.fold
+        parts = {"train": load(self.data, size=size, frames=frames, space=space, fold=fold, stored=False)}
+        held = load_held(self.data, size=size, frames=frames, space=space, fold=fold, stored=False)
         if held is not None:
             parts["calibration"] = held
         pack(parts, self.out)

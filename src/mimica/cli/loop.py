@@ -33,6 +33,9 @@ class Loop:
     grad_checkpoint: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Take far less memory and up to half as long again; the weights come out the same."""
 
+    ahead: int | None = None
+    """How many batches are prepared in threads while the model computes; 0 for none."""
+
     def changes(self) -> dict[str, Any]:
         """The settings that were given, by name, None for the others."""
         return {**asdict(self), "grad_checkpoint": self.grad_checkpoint or None}

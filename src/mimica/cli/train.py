@@ -29,6 +29,8 @@ class Train:
     """duse, duse-paper, or a baseline: coop, zero-shot, linear-probe; the recipe's own where not given."""
     options: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE ...")] = ()
     """Choices of the method, such as beta=0.5 coupling=linear; `mimica models show duse` lists them."""
+    sampling: str | None = None
+    """Which frames of a clip are read: segment, tsn8x2, stride or stride:N, uniform, last; else the recipe's own."""
     resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Go on from where the run in --out was last saved; without, it begins anew."""
     loop: Loop = field(default_factory=Loop)
@@ -42,14 +44,15 @@ class Train:
         from mimica.training.runs import train_recogniser
 
         recipe = with_loop(training(self.recipe), **self.loop.changes())
-        recipe = with_method(replace(recipe, encoder=self.encoder or recipe.encoder), self.method, self.options)
+        recipe = replace(recipe, encoder=self.encoder or recipe.encoder, sampling=self.sampling or recipe.sampling)
+        recipe = with_method(recipe, self.method, self.options)
         # What was typed is looked at before an encoder of gigabytes is.
         refuse_unwritable(self.out)
         space = space_of(self.data)
         encoder = open_encoder(recipe.encoder)
         size = encoder.vision.size
-        clips = load(self.data, size=size, frames=recipe.longest, space=space, fold=self.fold)
-        held = load_held(self.data, size=size, frames=recipe.longest, space=space, fold=self.fold)
+        clips = load(self.data, size=size, frames=recipe.kept, space=space, fold=self.fold)
+        held = load_held(self.data, size=size, frames=recipe.kept, space=space, fold=self.fold)
         with Epochs(recipe.loop.epochs) as report:
             path = train_recogniser(recipe, encoder, clips, out=self.out, held=held, resume=self.resume, report=report)
         print(path)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -37,8 +37,8 @@ ABOUT_FILE = "about.json"
 class Item:
     """One labelled file: where it lies, which class it shows, which part of the data it belongs to.
 
-    `group` is whatever the data parts people or recordings by, where it says. `scene` is where the same
-    clip lies before it was cut down to the face, and `caption` what someone wrote of it, where there is any.
+    `group` is whatever the data parts people or recordings by, where it says. `scene` is the file of the whole
+    frames that the faces of `path` were cut out of, and `caption` what someone wrote of the clip, where there is any.
     """
 
     path: Path
@@ -49,18 +49,34 @@ class Item:
     caption: str = ""
 
 
+class Frames(Protocol):
+    """The frames of a clip, uint8 [T, S, S, G], in memory or in a file: what they share of an array."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """T, S, S and G."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, places: Any, /) -> Any: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipSet:
-    """Clips in memory: `frames` N arrays uint8 [T, S, S, G], `labels` int [N], `names` [N] for messages.
+    """Clips: `frames` N arrays uint8 [T, S, S, G], `labels` int [N], `names` [N] for messages.
 
-    `manifest` states where they came from, so that a checkpoint can say what it saw.
+    Frames are in memory, or in files that are read when they are indexed (`data.stored`). `scenes` are the
+    same clips' scenes, where they are had. `manifest` states where they came from, so that a checkpoint can say
+    what it saw.
     """
 
-    frames: Sequence[np.ndarray]
+    frames: Sequence[Frames]
     labels: np.ndarray
     names: Sequence[str]
     space: LabelSpace = EXPRESSIONS
     manifest: Mapping[str, object] = field(default_factory=dict)
+    scenes: Sequence[Frames] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -197,13 +213,23 @@ def _no_folds(spec: str, fold: int | None) -> None:
 
 
 def load(
-    spec: str, *, part: str = "train", size: int, frames: int = 1, space: LabelSpace | None = None,
+    spec: str,
+    *,
+    part: str = "train",
+    size: int,
+    frames: int | None = 1,
+    space: LabelSpace | None = None,
     fold: int | None = None,
-) -> ClipSet:  # fmt: skip
-    """The clips of a data argument, in memory, `frames` at most of each, `size` pixels square.
+    stored: bool | None = None,
+    scenes: bool = False,
+) -> ClipSet:
+    """The clips of a data argument, `frames` at most of each (None: all), `size` pixels square.
 
     `part` chooses among the parts of data that has them; other data is taken whole. `space` is the
-    data's own where None is given; `fold` is one of those that the data has.
+    data's own where None is given; `fold` is one of those that the data has. Files are read into memory, or with
+    `stored` when their frames are asked for; None leaves them in their files where they would take more than 2 GiB
+    (`files.IN_MEMORY`). The frames are the same either way, but for the shades of large jpegs and for damaged
+    pictures (`StoredClip`). With `scenes` each clip has its scene beside it, if the data has any.
     """
     kind, _ = parse(spec)
     if kind in ("fer2013", "packed"):
@@ -216,13 +242,21 @@ def load(
         return packed(parse(spec)[1], part=part, size=size)
     space = space or space_of(spec)
     found = _of_part(spec, items(spec, space=space, fold=fold), part)
-    return _files(spec, found, part if fold is None else f"{part} of fold {fold}", size, frames, space)
+    stated = part if fold is None else f"{part} of fold {fold}"
+    return _files(spec, found, stated, space, size=size, frames=frames, stored=stored, scenes=scenes)
 
 
 def load_held(
-    spec: str, *, size: int, frames: int = 1, space: LabelSpace | None = None, fold: int | None = None
+    spec: str,
+    *,
+    size: int,
+    frames: int | None = 1,
+    space: LabelSpace | None = None,
+    fold: int | None = None,
+    stored: bool | None = None,
+    scenes: bool = False,
 ) -> ClipSet | None:
-    """The part of the data that is kept for calibration, or None where the data has no such part."""
+    """The part of the data that is kept for calibration, or None where the data has no such part; see `load`."""
     kind, _ = parse(spec)
     if kind == "fer2013":
         return _archive(spec, "calibration", size, space)
@@ -234,12 +268,14 @@ def load_held(
         return None
     space = space or space_of(spec)
     kept = [item for item in items(spec, space=space, fold=fold) if item.part == "calibration"]
-    return _files(spec, kept, "calibration", size, frames, space) if kept else None
+    if not kept:
+        return None
+    return _files(spec, kept, "calibration", space, size=size, frames=frames, stored=stored, scenes=scenes)
 
 
 def from_actor(clips: ActorClips, *, size: int) -> ClipSet:
     """Clips of the synthetic actor, in memory, `size` pixels square: those that its files on disk would give."""
-    from mimica.data.files import fitted
+    from mimica.data.stored import fitted
 
     frames = [np.stack([fitted(image, size) for image in clip]) for clip in clips.face.permute(0, 1, 3, 4, 2).numpy()]
     labels = clips.labels.numpy()
@@ -254,11 +290,11 @@ def _archive(spec: str, part: str, size: int, space: LabelSpace | None) -> ClipS
     return load_fer2013(parse(spec)[1], part=part, size=size, space=space or EXPRESSIONS)
 
 
-def _files(spec: str, found: Sequence[Item], part: str, size: int, frames: int, space: LabelSpace) -> ClipSet:
+def _files(spec: str, found: Sequence[Item], part: str, space: LabelSpace, **how: Any) -> ClipSet:
     from mimica.data.files import load_files
 
     kind, path = parse(spec)
-    clips = load_files(found, size=size, frames=frames, space=space, origin=f"{path.name}, part {part}")
+    clips = load_files(found, space=space, origin=f"{path.name}, part {part}", **how)
     return replace(clips, manifest={**_stated(path.parent), **clips.manifest}) if kind == "table" else clips
 
 

@@ -68,9 +68,8 @@ def places(sampling: str, N: int, T: int, u: np.ndarray | None = None) -> np.nda
         half = T // 2
         first = _segments(N - 1, half, at[:half]) if half + 1 < N else np.zeros(half, int)
         return np.minimum(first[:, None] + np.arange(2), N - 1).reshape(T)
-    room = N - (T - 1) * step
-    first = min(int(at[0] * room), room - 1) if room > 1 else 0
-    return np.minimum(first + np.arange(T) * step, N - 1)
+    room = max(1, N - (T - 1) * step)
+    return np.minimum(min(int(at[0] * room), room - 1) + np.arange(T) * step, N - 1)
 
 
 def seen(sampling: str, N: int, T: int, *, views: int = 1) -> list[np.ndarray]:
@@ -113,11 +112,13 @@ def beside(places: np.ndarray, N: int, M: int) -> np.ndarray:
 
 def _segments(N: int, T: int, at: np.ndarray) -> np.ndarray:
     """A place in each of T equal segments of N, `at` [T] of its way through."""
-    return np.minimum(np.floor((np.arange(T) + at) * N / T), N - 1).astype(int)
+    found: np.ndarray = np.minimum(np.floor((np.arange(T) + at) * N / T), N - 1).astype(int)
+    return found
 
 
 def _spread(N: int, T: int, later: float) -> np.ndarray:
-    return np.minimum((np.arange(T) + later) * max(1.0, N / T), N - 1).astype(int)
+    found: np.ndarray = np.minimum((np.arange(T) + later) * max(1.0, N / T), N - 1).astype(int)
+    return found
 
 
 def _parsed(sampling: str) -> tuple[str, int]:

@@ -1,30 +1,37 @@
-"""Batches of augmented clips: order, balance and draws are functions of (seed, epoch, clip).
+"""Batches of augmented clips: order, balance, frames and draws are functions of (seed, epoch, clip).
 
 B clips, T frames, S side in pixels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from mimica.data import sampling as sampled
 from mimica.data.augment import Augmentation, augmented, draws, generator
-from mimica.data.clipset import ClipSet
+from mimica.data.clipset import ClipSet, Frames
 from mimica.encoders.towers import pixels
+from mimica.training.ahead import prepared
 
 
 class Batches:
     """The batches of an epoch over a set of clips: `face` [B, T, 3, S, S] in 0 to 1, `valid` [B, T], `label` [B].
 
-    `draw` [B] is one uniform number a clip more, for what a loss draws by itself.
+    `draw` [B] is one uniform number a clip more, for what a loss draws by itself. Where the clips have
+    scenes, `scene` [B, T, 3, S, S] holds the same frames of those, by the same draws (`Augmentation.of_scene`).
 
     `balance` draws classes in proportion to their count to the power of 1 - balance: 0 leaves the
     data as it is, 1 makes all classes equal. A still is repeated into a clip of `frames` that moves.
     Of a share `shorten` of the clips a random number of leading frames, at least one, is valid, so that
-    short windows can be read too.
+    short windows can be read too. `sampling` is which of a clip's frames are read, one of `SAMPLINGS`.
+
+    `ahead` batches are prepared in as many threads while the last one is learned from; order and bytes are what
+    they are without. Raises UsageError for an unknown sampling, and InputError in the middle of an epoch
+    for a clip that is left in a file and cannot be read.
     """
 
     def __init__(
@@ -38,9 +45,12 @@ class Batches:
         per_epoch: int | None = None,
         seed: int = 0,
         augmentation: Augmentation | None = None,
+        sampling: str = "uniform",
+        ahead: int = 0,
     ) -> None:
+        sampled.check(sampling, frames)
         self.clips, self.batch, self.frames, self.seed = clips, batch, frames, seed
-        self.shorten = shorten
+        self.shorten, self.sampling, self.ahead = shorten, sampling, ahead
         self.augmentation = augmentation or Augmentation()
         count = np.bincount(clips.labels, minlength=len(clips.space))[clips.labels]
         self.weights = count ** -float(balance) / np.sum(count ** -float(balance))
@@ -50,9 +60,12 @@ class Batches:
         """The batches of one epoch, in order, from batch `first` on; those before it are not computed."""
         chosen = self._chosen(generator(self.seed, epoch, 2**63))  # no clip has this number
         again = _repeats(chosen)
-        for step in range(first, self.steps):
+
+        def made(step: int) -> dict[str, Tensor]:
             part = slice(step * self.batch, (step + 1) * self.batch)
-            yield self._batch(chosen[part], again[part], epoch)
+            return self._batch(chosen[part], again[part], epoch)
+
+        return prepared(made, range(first, self.steps), ahead=self.ahead)
 
     def _chosen(self, order: np.random.Generator) -> np.ndarray:
         # Systematic sampling: each clip comes as often as its weight says, to within one.
@@ -65,20 +78,34 @@ class Batches:
 
     def _batch(self, chosen: np.ndarray, again: np.ndarray, epoch: int) -> dict[str, Tensor]:
         # A clip comes more than once in an epoch when classes are balanced; each time has its own draw.
-        u = draws(self.seed, epoch, chosen + (again << 32))
-        frames = np.stack([self._frames(self.clips.frames[i]) for i in chosen])
-        faces = augmented(pixels(frames), u, self.augmentation)
+        keys = chosen + (again << 32)
+        u = draws(self.seed, epoch, keys)
+        places = self._places(chosen, keys, epoch)
+        faces = augmented(_stacked(self.clips.frames, chosen, places), u, self.augmentation)
         lengths = np.where(u[:, 13] < 1 - self.shorten, self.frames, 1 + np.floor(u[:, 14] * self.frames)).astype(int)
         valid = torch.arange(self.frames)[None] < torch.from_numpy(lengths)[:, None]
         labels = torch.from_numpy(self.clips.labels[chosen])
         draw = torch.from_numpy(u[:, 15])
-        return {"face": faces.expand(-1, -1, 3, -1, -1), "valid": valid, "label": labels, "draw": draw}
+        batch = {"face": faces.expand(-1, -1, 3, -1, -1), "valid": valid, "label": labels, "draw": draw}
+        if (scenes := self.clips.scenes) is not None:
+            of = zip(places, chosen, strict=True)
+            beside = [sampled.beside(p, len(self.clips.frames[i]), len(scenes[i])) for p, i in of]
+            behind = augmented(_stacked(scenes, chosen, beside), u, self.augmentation.of_scene())
+            batch["scene"] = behind.expand(-1, -1, 3, -1, -1)
+        return batch
 
-    def _frames(self, clip: np.ndarray) -> np.ndarray:
-        """`frames` pictures of a clip, evenly spread; the last one repeated where it is shorter."""
-        T = len(clip)
-        places = np.minimum(np.arange(self.frames) * max(1.0, T / self.frames), T - 1)
-        return np.asarray(clip[places.astype(int)])
+    def _places(self, chosen: np.ndarray, keys: np.ndarray, epoch: int) -> list[np.ndarray]:
+        """Which `frames` pictures of each clip are read."""
+        lengths = [len(self.clips.frames[i]) for i in chosen]
+        if not sampled.by_chance(self.sampling):
+            return [sampled.places(self.sampling, N, self.frames) for N in lengths]
+        u = sampled.draws(self.seed, epoch, keys, self.frames)
+        return [sampled.places(self.sampling, N, self.frames, v) for N, v in zip(lengths, u, strict=True)]
+
+
+def _stacked(clips: Sequence[Frames], chosen: np.ndarray, places: Sequence[np.ndarray]) -> Tensor:
+    """The pictures [B, T, G, S, S] in 0 to 1 at some places of the clips that are chosen."""
+    return pixels(np.stack([clips[i][p] for i, p in zip(chosen, places, strict=True)]))
 
 
 def _repeats(chosen: np.ndarray) -> np.ndarray:

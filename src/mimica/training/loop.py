@@ -32,7 +32,7 @@ Batch = Mapping[str, Tensor]
 Report = Callable[[Mapping[str, float | int | str]], None]
 
 PRECISIONS = ("no", "bf16", "fp16")
-_WITHOUT_EFFECT = ("save_every", "grad_checkpoint")
+_WITHOUT_EFFECT = ("save_every", "grad_checkpoint", "ahead")
 """Settings that change no result, so that a run may be resumed with others."""
 
 
@@ -47,7 +47,8 @@ class LoopConfig:
     `ema` is the decay of the average of the weights that is kept and validated (0: none); `clip` the
     largest gradient norm; `accumulate` how many batches make a step; `precision` no, bf16 or fp16.
     `save_every` is how many steps may be lost when a run is killed (0: an epoch); `grad_checkpoint`
-    computes the layers of towers anew in the backward pass, which takes longer and far less memory.
+    computes the layers of towers anew in the backward pass, which takes longer and far less memory. `ahead` is
+    how many batches are prepared in threads while the model computes.
     """
 
     epochs: int
@@ -62,9 +63,10 @@ class LoopConfig:
     seed: int = 0
     save_every: int = 200
     grad_checkpoint: bool = False
+    ahead: int = 2
 
     def __post_init__(self) -> None:
-        for name, least in {"epochs": 1, "batch": 1, "accumulate": 1, "save_every": 0}.items():
+        for name, least in {"epochs": 1, "batch": 1, "accumulate": 1, "save_every": 0, "ahead": 0}.items():
             if getattr(self, name) < least:
                 raise UsageError(f"{name} must be at least {least}, not {getattr(self, name)}")
         if not 0 < self.lr < math.inf:

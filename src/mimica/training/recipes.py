@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from mimica.data.augment import Augmentation
+from mimica.data.sampling import check
 from mimica.encoders.compact import CompactConfig
 from mimica.encoders.mobile import MobileConfig
 from mimica.errors import UsageError, unknown
@@ -39,7 +40,9 @@ class Training:
     `method` is its name, one of `recognition.registry.METHODS`, and `model` its choices; `frames` how many
     frames a clip has in training and a window in reading, `longest` how many the recogniser reads at
     most; `mirrored` has it read each window and its mirror image; `per_epoch` is how many clips an epoch
-    has, None for as many as the data; `balance` and `shorten` are explained at `Batches`.
+    has, None for as many as the data; `balance` and `shorten` are explained at `Batches`. `sampling` is which
+    frames of a clip are read, one of `data.sampling.SAMPLINGS`; all but `uniform` choose among all frames of a
+    file, and read `frames` of them in test too, where `uniform` reads all of the `longest` that are kept.
     """
 
     method: str = "duse"
@@ -52,7 +55,21 @@ class Training:
     per_epoch: int | None = None
     balance: float = 0.5
     shorten: float = 0.75
+    sampling: str = "uniform"
     augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        check(self.sampling, self.frames)
+
+    @property
+    def kept(self) -> int | None:
+        """How many evenly spread frames of a file its clip has at most; None for all."""
+        return self.longest if self.sampling == "uniform" else None
+
+    @property
+    def tested(self) -> int:
+        """How many frames of a clip are read in test, at most where they are evenly spread."""
+        return self.kept or self.frames
 
 
 def compact() -> Pretraining:
@@ -79,8 +96,8 @@ def teacher() -> Pretraining:
 def duse_clip() -> Training:
     """DuSE on a CLIP, as the paper trains it (IV-A2) wherever it says how; epochs and schedule are ours.
 
-    Sixteen frames, batches of 16, Adam at 1e-3; crops to four fifths, turns of 4 degrees, the same for
-    all frames of a clip. Of colour only the light is changed.
+    Sixteen frames, one of each sixteenth of a clip, batches of 16, Adam at 1e-3; crops to four fifths, turns of
+    4 degrees, the same for all frames of a clip. Of colour only the light is changed.
     """
     return Training(
         model=DuseConfig(),
@@ -89,6 +106,7 @@ def duse_clip() -> Training:
         frames=16,
         balance=0.0,
         shorten=0.0,
+        sampling="segment",
         augmentation=Augmentation(angle=4.0, scale=0.1, blur=0.0, erase=0.0, motion=0.0),
     )
 

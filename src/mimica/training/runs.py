@@ -29,7 +29,7 @@ from mimica.recognition.model import Trainable
 from mimica.recognition.registry import build
 from mimica.recognition.store import save_recogniser
 from mimica.training.batches import Batches
-from mimica.training.calibrate import as_clip, calibration, figures, logits_of
+from mimica.training.calibrate import calibration, figures, logits_of_set
 from mimica.training.captions import captions
 from mimica.training.loop import Batch, Report, train
 from mimica.training.pretrain import FaceLanguage
@@ -56,8 +56,9 @@ def pretrain(
     features, classes = caption_features(clips, out / "captions.safetensors")
     learner = _learner(recipe, features, classes, start, teachers)
     data = Batches(
-        clips, batch=recipe.loop.batch, balance=recipe.balance, seed=recipe.loop.seed, augmentation=recipe.augmentation
-    )
+        clips, batch=recipe.loop.batch, balance=recipe.balance, seed=recipe.loop.seed,
+        augmentation=recipe.augmentation, ahead=recipe.loop.ahead,
+    )  # fmt: skip
 
     def validate(module: nn.Module) -> Mapping[str, float]:
         return {} if held is None else figures(_zero_shot(learner, held), held.labels)
@@ -130,8 +131,8 @@ class _Learner(nn.Module):
         self.network = network
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        face = self.network.vision.normalise(batch["face"])
-        logits = self.network(ClipBatch(face=face, valid=batch["valid"]))
+        views = {name: self.network.vision.normalise(batch[name]) for name in ("face", "scene") if name in batch}
+        logits = self.network(ClipBatch(valid=batch["valid"], **views))
         loss = nn.functional.cross_entropy(logits, batch["label"])
         return {"loss": loss, "accuracy": (logits.argmax(-1) == batch["label"]).float().mean()}
 
@@ -153,19 +154,16 @@ def train_recogniser(
     """
     torch.manual_seed(recipe.loop.seed)
     network = build(recipe.model, encoder, clips.space)
-    data = Batches(
-        clips, batch=recipe.loop.batch, frames=recipe.frames, balance=recipe.balance, shorten=recipe.shorten,
-        per_epoch=recipe.per_epoch, seed=recipe.loop.seed, augmentation=recipe.augmentation,
-    )  # fmt: skip
 
     def validate(module: nn.Module) -> Mapping[str, float]:
         if held is None:
             return {}
-        return figures(logits_of(network, [as_clip(frames) for frames in held.frames]), held.labels)
+        return figures(logits_of_set(network, held, sampling=recipe.sampling, frames=recipe.tested), held.labels)
 
     if any(weight.requires_grad for weight in network.parameters()):
         same = _same(recipe, clips) | {"encoder": encoder.identity}
         learner = _Learner(network)
+        data = _batches(recipe, clips)
         train(learner, data, recipe.loop, out=out, resume=resume, facts=same, validate=validate, report=report)
     stated = _facts(recipe, clips) | {
         "frames": recipe.longest,
@@ -178,10 +176,18 @@ def train_recogniser(
     return path
 
 
+def _batches(recipe: Training, clips: ClipSet) -> Batches:
+    return Batches(
+        clips, batch=recipe.loop.batch, frames=recipe.frames, balance=recipe.balance, shorten=recipe.shorten,
+        per_epoch=recipe.per_epoch, seed=recipe.loop.seed, augmentation=recipe.augmentation,
+        sampling=recipe.sampling, ahead=recipe.loop.ahead,
+    )  # fmt: skip
+
+
 def _calibrated(network: Trainable, held: ClipSet | None, recipe: Training) -> dict[str, Any]:
     """The calibration, or why there is none: a machine that trains may lack what fits and degrades."""
     try:
-        return calibration(network, held, mirrored=recipe.mirrored)
+        return calibration(network, held, mirrored=recipe.mirrored, sampling=recipe.sampling, frames=recipe.tested)
     except ModuleNotFoundError as error:
         return calibration(network, None) | {
             "uncalibrated": f"{error.name} was not installed; mimica calibrate fits it"

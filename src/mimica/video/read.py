@@ -17,7 +17,7 @@ import numpy as np
 from mimica.clips import Frame
 from mimica.errors import InputError, UsageError
 from mimica.video.camera import Camera, Shot, open_camera
-from mimica.video.sources import PICTURES, expand, is_camera, is_media, listed, numbered
+from mimica.video.sources import PICTURES, expand, is_camera, is_media, pictures_of
 
 __all__ = ["Video", "VideoInfo", "expand", "is_media", "open_video"]
 
@@ -163,13 +163,7 @@ def _open_photo(path: Path) -> Video:
 
 
 def _open_folder(folder: Path, frame_rate: float) -> Video:
-    files = listed(folder)
-    if not numbered(files):
-        raise InputError(
-            f"the folder {folder} is not one video: it should hold nothing but pictures of one kind whose names "
-            f"differ only in a number, such as frame_0001.jpg"
-        )
-    return _open_pictures(folder, files, "frames", frame_rate)
+    return _open_pictures(folder, pictures_of(folder), "frames", frame_rate)
 
 
 def _open_pictures(source: Path, files: list[Path], kind: Literal["photo", "frames"], rate: float) -> Video:

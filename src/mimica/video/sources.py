@@ -68,6 +68,17 @@ def numbered(files: list[Path]) -> bool:
     return varying == 1 if len(files) > 1 else len(names[0]) > 1
 
 
+def pictures_of(folder: Path) -> list[Path]:
+    """The pictures of a folder that is one video, in order. Raises InputError for any other folder."""
+    files = listed(folder)
+    if not numbered(files):
+        raise InputError(
+            f"the folder {folder} is not one video: it should hold nothing but pictures of one kind whose names "
+            f"differ only in a number, such as frame_0001.jpg"
+        )
+    return files
+
+
 def expand(sources: Iterable[str]) -> list[str]:
     """Files, folders, globs and cameras as the list of sources that they mean, each once, in natural order.
 
