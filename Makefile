@@ -1,5 +1,5 @@
 # Each target is the only command needed on a fresh machine: it makes .venv, installs, fetches, runs.
-.PHONY: install test lint bench bench-memory bench-fer bench-actor fuzz demo clean
+.PHONY: install test lint bench bench-memory bench-fer bench-actor bench-loader fuzz demo clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -55,6 +55,10 @@ bench-actor: .venv/.all
 	$(BIN)/mimica assets fetch minilm
 	$(BIN)/python benchmarks/actor.py --json benchmarks/results/actor-emotion.json
 	$(BIN)/python benchmarks/actor.py --task direction --clips 400 --test 400 --epochs 12 --json benchmarks/results/actor-direction.json
+
+# Draws jpegs into a temporary folder and trains on them for some minutes.
+bench-loader: .venv/.all
+	$(BIN)/python benchmarks/loader.py --json benchmarks/results/loader.json
 
 # Reads 300 damaged videos; one that is neither read nor refused in a sentence fails it.
 fuzz: .venv/.all
