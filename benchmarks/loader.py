@@ -109,6 +109,32 @@ def measured(data: Any, module: Any, steps: int) -> dict[str, float]:
     return watched.waited()
 
 
+def compared(folder: Path, steps: int, threads: int, aheads: Sequence[int]) -> dict[str, Any]:
+    """The loader alone, and beside the model with so many batches prepared ahead."""
+    from mimica.data.clipset import Item
+    from mimica.data.files import load_files
+    from mimica.labels import EXPRESSIONS
+    from mimica.training.batches import Batches
+    from mimica.training.recipes import duse_clip
+
+    how, clips = duse_clip(), BATCH * steps
+    size = draw(folder, clips) / (clips * LONG)
+    items = [Item(path=path, label=i % 7) for i, path in enumerate(sorted(folder.iterdir()))]
+    data = load_files(items, size=SIZE, frames=None, space=EXPRESSIONS, origin="drawn", stored=True)
+
+    def batches(ahead: int) -> Batches:
+        return Batches(
+            data, batch=BATCH, frames=FRAMES, balance=0.0, shorten=0.0, sampling=how.sampling,
+            augmentation=how.augmentation, ahead=ahead,
+        )  # fmt: skip
+
+    began = time.perf_counter()
+    number = BATCH * sum(1 for _ in batches(threads).batches(0))
+    found: dict[str, Any] = {"jpeg_bytes": size, "clips_per_second": number / (time.perf_counter() - began)}
+    module = learner()
+    return found | {f"ahead {ahead}": measured(batches(ahead), module, steps) for ahead in aheads}
+
+
 def main() -> None:
     parser = machine.flags(__doc__)
     parser.add_argument("--steps", type=int, default=12)
@@ -117,38 +143,17 @@ def main() -> None:
     result: dict[str, Any] = {"machine": machine.settle()}
     import torch
 
-    from mimica.data.clipset import Item
-    from mimica.data.files import load_files
-    from mimica.labels import EXPRESSIONS
-    from mimica.training.batches import Batches
-    from mimica.training.recipes import duse_clip
-
     torch.set_num_threads(chosen.threads)
     result |= {"size": SIZE, "frames_of_a_clip": LONG, "frames": FRAMES, "batch": BATCH, "steps": chosen.steps}
     result |= {"threads": chosen.threads, "goal": GOAL}
     with tempfile.TemporaryDirectory() as folder:
-        clips, how = BATCH * chosen.steps, duse_clip()
-        result["jpeg_bytes"] = draw(Path(folder), clips) / (clips * LONG)
-        items = [Item(path=path, label=i % 7) for i, path in enumerate(sorted(Path(folder).iterdir()))]
-        data = load_files(items, size=SIZE, frames=None, space=EXPRESSIONS, origin="drawn", stored=True)
-
-        def batches(ahead: int) -> Batches:
-            return Batches(
-                data, batch=BATCH, frames=FRAMES, balance=0.0, shorten=0.0, sampling=how.sampling,
-                augmentation=how.augmentation, ahead=ahead,
-            )  # fmt: skip
-
-        began = time.perf_counter()
-        result["clips_per_second"] = (
-            BATCH * sum(1 for _ in batches(chosen.threads).batches(0)) / (time.perf_counter() - began)
+        result |= compared(Path(folder), chosen.steps, chosen.threads, chosen.ahead)
+    for ahead in chosen.ahead:
+        found = result[f"ahead {ahead}"]
+        print(
+            f"{ahead} batches ahead: {found['share']:.1%} of {found['step_seconds']:.2f} s a step waited, "
+            f"at most {found['longest_wait']:.2f} s; goal {GOAL:.0%}: {machine.goal(found['share'] < GOAL)}"
         )
-        module = learner()
-        for ahead in chosen.ahead:
-            result[f"ahead {ahead}"] = found = measured(batches(ahead), module, chosen.steps)
-            print(
-                f"{ahead} batches ahead: {found['share']:.1%} of {found['step_seconds']:.2f} s a step waited, "
-                f"at most {found['longest_wait']:.2f} s; goal {GOAL:.0%}: {machine.goal(found['share'] < GOAL)}"
-            )
     print(f"alone, the loader gives {result['clips_per_second']:.1f} clips a second")
     machine.keep(chosen.json, result)
 

@@ -82,9 +82,12 @@ def test_confidence_is_fitted_to_the_frames_that_the_models_recipe_reads(
             picture = np.random.default_rng(100 * i + t).integers(0, 256, (48, 48, 3), dtype=np.uint8)
             photo(folder / f"{t:02d}.png", picture)
     facts = json.loads(model.with_suffix(".json").read_text())
-    found = []
-    for recipe in ({}, {"recipe": {"sampling": "uniform"}}, {"recipe": {"sampling": "last"}}):
-        model.with_suffix(".json").write_text(json.dumps({**facts, **recipe, "frames": 4, "window": 2}))
+
+    def fitted(window: int, **stated: object) -> float:
+        model.with_suffix(".json").write_text(json.dumps({**facts, **stated, "frames": 4, "window": window}))
         assert mimica("calibrate", model, "--data", f"folder:{tmp_path / 'clips'}")[0] == DONE
-        found.append(json.loads(model.with_suffix(".json").read_text())["metrics"]["ece"])
-    assert found[0] == found[1] != found[2]
+        return float(json.loads(model.with_suffix(".json").read_text())["metrics"]["ece"])
+
+    even, last = {"sampling": "uniform"}, {"sampling": "last"}
+    assert fitted(2) == fitted(4) == fitted(2, recipe=even)
+    assert len({fitted(2), fitted(2, recipe=last), fitted(4, recipe=last)}) == 3

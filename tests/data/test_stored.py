@@ -184,6 +184,14 @@ def test_no_more_files_are_looked_into_than_it_takes_to_know_that_memory_is_too_
     assert number_of(StoredClip, clips) == 4
 
 
+@pytest.mark.parametrize(("room", "stay"), [(16, False), (15, True)])
+def test_scenes_take_as_much_memory_again(frames: Path, monkeypatch: pytest.MonkeyPatch, room: int, stay: bool) -> None:
+    monkeypatch.setattr(files, "IN_MEMORY", room * 3 * 8**2)
+    items = [Item(path=frames, label=0, scene=frames)]
+    clips = load_files(items, size=8, frames=8, space=EXPRESSIONS, origin="test", scenes=True)
+    assert number_of(StoredClip if stay else np.ndarray, clips) == 1
+
+
 # Two views
 
 

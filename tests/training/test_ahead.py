@@ -101,3 +101,17 @@ def test_what_goes_wrong_is_raised_in_its_turn_and_nothing_after_it(ahead: int) 
 def test_as_many_threads_work_as_are_said() -> None:
     names = {*prepared(lambda number: threading.current_thread().name, range(30), ahead=8, threads=1)}
     assert len(names) == 1
+
+
+def test_what_waits_for_a_thread_when_the_consumer_stops_is_not_made() -> None:
+    begun: list[int] = []
+
+    def make(number: int) -> int:
+        begun.append(number)
+        time.sleep(0.02)
+        return number
+
+    made = prepared(make, range(100), ahead=20, threads=1)
+    assert next(made) == 0
+    made.close()  # type: ignore[attr-defined]
+    assert len(begun) < 10

@@ -17,6 +17,7 @@ from mimica.data.sampling import seen
 from mimica.labels import LabelSpace
 from mimica.training.calibrate import (
     COVERAGE,
+    _copies,
     _degraded,
     _judged,
     as_clip,
@@ -151,6 +152,14 @@ def test_clips_of_a_set_bring_their_scenes_of_the_same_frames() -> None:
         assert clip.scenes[:, 0, 0, 0].tolist() == (2 * places).tolist()
         assert clip.faces[:, 0, 0, 0].tolist() == (8 * places + 1).tolist()
     assert seen_of(climbing(), 0, "segment", 4)[0].scenes is None
+
+
+def test_degraded_copies_keep_the_scenes_of_their_clips() -> None:
+    data = replace(clips(2), scenes=[np.full((1, 2, 2, 3), i, np.uint8) for i in range(2)])
+    copies = list(_copies(data, 48, 0, "uniform", None))
+    assert [int(copy.scenes[0, 0, 0, 0]) for copy in copies if copy.scenes is not None] == [0, 1] * 4
+    assert np.array_equal(copies[1].faces, as_clip(data.frames[1][:]).faces)
+    assert len({copy.faces.tobytes() for copy in copies}) > 4  # some stay as they are
 
 
 def test_no_more_clips_are_asked_for_than_a_batch_has_before_they_are_read() -> None:

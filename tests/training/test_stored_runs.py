@@ -85,6 +85,23 @@ def test_clips_in_files_come_to_the_very_weights_and_figures_of_clips_in_memory(
     assert checkpoint.read_facts(made[0])["recipe"]["sampling"] == "segment"
 
 
+def test_a_run_learns_from_and_is_tested_on_the_frames_that_its_recipe_says(
+    tmp_path: Path, tiny_dual: DualEncoder
+) -> None:
+    whole, held = clips(T=7), clips(1, seed=1, T=7)
+    cut = [replace(of, frames=[frames[-3:] for frames in of.frames]) for of in (whole, held)]
+    by_recipe = replace(TRAINING, sampling="last")
+    made = [
+        train_recogniser(how, tiny_dual, learned, out=tmp_path / name, held=tested)
+        for name, how, learned, tested in (("said", by_recipe, whole, held), ("cut", TRAINING, *cut))
+    ]
+    assert made[0].read_bytes() == made[1].read_bytes()
+    assert rows(tmp_path / "said") == rows(tmp_path / "cut")
+    one, other = map(checkpoint.read_facts, made)
+    assert (one["temperature"], one["metrics"]) == (other["temperature"], other["metrics"])
+    assert train_recogniser(TRAINING, tiny_dual, whole, out=tmp_path / "even").read_bytes() != made[0].read_bytes()
+
+
 def test_an_encoder_is_pretrained_on_stills_in_files_as_on_stills_in_memory(
     folders: list[Item], tmp_path: Path
 ) -> None:

@@ -142,7 +142,7 @@ def _coloured(x: Tensor, factor: Tensor, how: Augmentation) -> Tensor:
         x = (x * bright).clamp(0, 1)
     if how.contrast:
         x = torch.lerp(_grey(x).mean((2, 3, 4), keepdim=True), x, contrast).clamp(0, 1)
-    if how.saturation and x.shape[2] == 3:
+    if how.saturation:
         x = torch.lerp(_grey(x), x, saturation).clamp(0, 1)
     return x
 
