@@ -12,8 +12,10 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 from zipfile import ZipFile
 
+import pytest
 from PIL import Image
 
+from mimica.data import dfew, ferv39k, mafw
 from mimica.data.published import Counts, dealt
 from mimica.labels import MAFW
 
@@ -66,6 +68,18 @@ def split(totals: Sequence[int]) -> dict[tuple[int, str], list[tuple[int, int]]]
     tests = folds_of(totals)
     train = {fold: [clip for other in tests if other != fold for clip in tests[other]] for fold in tests}
     return {(fold, part): by[fold] for fold in tests for part, by in (("train", train), ("test", tests))}
+
+
+def publish_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on the published counts are those of the small trees."""
+    monkeypatch.setattr(dfew, "COUNTS", SMALL)
+    monkeypatch.setattr(mafw, "COUNTS", SMALL_ELEVEN)
+    monkeypatch.setattr(ferv39k, "COUNTS", SMALL_SCENES)
+
+
+def labels(root: Path, part: str, fold: int = 1) -> Path:
+    """A label file of a tree of DFEW."""
+    return root / "EmoLabel_DataSplit" / f"{part}(single-labeled)" / f"set_{fold}.csv"
 
 
 def draw_dfew(root: Path, counts: Counts = SMALL, *, labels: str = "csv", grouped: bool = False) -> Path:

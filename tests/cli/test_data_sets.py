@@ -11,18 +11,18 @@ from pathlib import Path
 import pytest
 
 from mimica.cli import DONE, FAILED, USAGE
-from mimica.data import dfew, ferv39k, mafw
+from mimica.data import dfew
 from mimica.data.clipset import items
 from mimica.data.published import dealt
 from mimica.labels import EXPRESSIONS, MAFW
 from tiny_sets import (
     SMALL,
-    SMALL_ELEVEN,
-    SMALL_SCENES,
     draw_dfew,
     draw_ferv39k,
     draw_mafw,
     frames,
+    labels,
+    publish_small,
     replace,
     write,
 )  # fmt: skip
@@ -33,18 +33,12 @@ FULL = dfew.COUNTS
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dfew, "COUNTS", SMALL)
-    monkeypatch.setattr(mafw, "COUNTS", SMALL_ELEVEN)
-    monkeypatch.setattr(ferv39k, "COUNTS", SMALL_SCENES)
+    publish_small(monkeypatch)
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     return draw_dfew(tmp_path / "DFEW")
-
-
-def labels(root: Path, part: str, fold: int = 1) -> Path:
-    return root / "EmoLabel_DataSplit" / f"{part}(single-labeled)" / f"set_{fold}.csv"
 
 
 def rows(out: str, first: str) -> list[str]:

@@ -8,18 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from mimica.data import dfew, ferv39k, mafw
 from mimica.data.check import Checked, Finding, checked, frames_of
 from mimica.data.clipset import published
 from mimica.errors import InputError
 from tiny_sets import (
     SMALL,
-    SMALL_ELEVEN,
-    SMALL_SCENES,
     draw_dfew,
     draw_ferv39k,
     draw_mafw,
     frames,
+    labels,
+    publish_small,
     replace,
     split,
     write,
@@ -32,19 +31,12 @@ Change = Callable[[Path], object]
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The published counts are those of the small trees."""
-    monkeypatch.setattr(dfew, "COUNTS", SMALL)
-    monkeypatch.setattr(mafw, "COUNTS", SMALL_ELEVEN)
-    monkeypatch.setattr(ferv39k, "COUNTS", SMALL_SCENES)
+    publish_small(monkeypatch)
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     return draw_dfew(tmp_path / "DFEW")
-
-
-def labels(root: Path, part: str, fold: int = 1) -> Path:
-    return root / "EmoLabel_DataSplit" / f"{part}(single-labeled)" / f"set_{fold}.csv"
 
 
 def check(spec: str, **how: bool) -> Checked:

@@ -70,15 +70,20 @@ def test_a_class_gains_nothing_by_having_more_captions() -> None:
     assert torch.allclose(few.log_probabilities(images), many.log_probabilities(images), atol=1e-5)
 
 
-def test_batches_are_mixed_in_pairs_with_their_labels_for_the_share_asked_for() -> None:
-    made = learner(mixup=0.5, smoothing=0.1)
+def mixing(made: FaceLanguage) -> tuple[dict[str, torch.Tensor], torch.Tensor, float]:
+    """A batch that is mixed, what the learner then looks at, and the share of each first picture."""
     for part in made.modules():  # so that the oracle sees the features that the loss does
         part.eval()
     made.training = True
     data = batch(draw=(0.3, 0.25))
     share = math.sin(math.pi / 8) ** 2
     images = made.vision.normalise(data["face"][:, 0])
-    mixed = share * images + (1 - share) * images.roll(1, 0)
+    return data, share * images + (1 - share) * images.roll(1, 0), share
+
+
+def test_batches_are_mixed_in_pairs_with_their_labels_for_the_share_asked_for() -> None:
+    made = learner(mixup=0.5, smoothing=0.1)
+    data, mixed, share = mixing(made)
     labels = data["label"]
     wanted = share * expected(made, mixed, labels.tolist(), 0.1)
     wanted += (1 - share) * expected(made, mixed, labels.roll(1, 0).tolist(), 0.1)
@@ -149,13 +154,7 @@ def test_what_teachers_read_makes_up_its_share_of_what_is_wanted(teach: float) -
 def test_teachers_look_at_the_mixed_picture_that_is_learned_from() -> None:
     shows = teacher(5)
     made = learner(mixup=0.5, smoothing=0.0, teach=1.0, teachers=[shows])
-    for part in made.modules():  # so that the oracle sees the features that the loss does
-        part.eval()
-    made.training = True
-    data = batch(draw=(0.3, 0.25))
-    share = math.sin(math.pi / 8) ** 2
-    images = made.vision.normalise(data["face"][:, 0])
-    mixed = share * images + (1 - share) * images.roll(1, 0)
+    data, mixed, _ = mixing(made)
     read = shows.log_probabilities(mixed).exp().detach()
     assert made(data)["loss"].item() == pytest.approx(cross_entropy(made, mixed, read), rel=1e-3)
 
