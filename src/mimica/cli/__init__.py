@@ -19,6 +19,7 @@ def commands() -> Any:
     """Every verb, as one type whose values the command line makes."""
     from tyro.conf import subcommand
 
+    from mimica.cli.agree import Agree
     from mimica.cli.assets import Assets
     from mimica.cli.calibrate import Calibrate
     from mimica.cli.data import Data
@@ -30,7 +31,7 @@ def commands() -> Any:
     from mimica.cli.pretrain import Pretrain
     from mimica.cli.train import Train
 
-    verbs = (Predict, Evaluate, Explain, Models, Assets, Data, Pretrain, Train, Calibrate, Doctor)
+    verbs = (Predict, Agree, Evaluate, Explain, Models, Assets, Data, Pretrain, Train, Calibrate, Doctor)
     named = tuple(Annotated[verb, subcommand(verb.__name__.lower())] for verb in verbs)
     return Union[named]  # noqa: UP007 - the members are only known here
 

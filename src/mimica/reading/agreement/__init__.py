@@ -1,0 +1,1 @@
+"""What people annotated, read back, and how far it agrees with readings or with another coder."""
