@@ -63,8 +63,8 @@ def _print(found: Agreement, console: Console) -> None:
         console.print(f"{name} {_with_interval(figure)}{after}", highlight=False)
     few = "" if overall.kappa.low is not None else ", too few for an interval"
     console.print(
-        f"{overall.both:.1f} s of which both speak, in steps of {found.step:g} s; {found.blocks} blocks of "
-        f"{found.block:g} s{few}", highlight=False,
+        f"{overall.both:.1f} s of which both speak, in steps of {found.step:g} s; "
+        f"{found.blocks} block{'s' if found.blocks > 1 else ''} of {found.block:g} s{few}", highlight=False,
     )  # fmt: skip
     _print_people(found, console)
     _print_confusion(found, console)

@@ -35,7 +35,8 @@ class Stretch:
 class Recording:
     """What one coder says of the people in one source.
 
-    `source` is its name or path as the coder's `file` has it, `also` other names that it may be known by.
+    `source` is its name or path as the coder's `file` has it, empty where that does not say; `also` are other names
+    that it may be known by.
     `people` holds the stretches of each person: by number for readings, by the tier or whatever a table
     names them for an annotation. `unseen` is the seconds in which no face was seen. `offsets` is what has
     to be added to the times to have those of a media file, by its name.

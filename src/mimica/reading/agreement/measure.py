@@ -148,8 +148,9 @@ def agreement(one: Path | str, other: Path | str, settings: AgreementSettings | 
                 refuse_overlaps(file, pair.person, stretches)
     labels, said, words = _meant(first, second, found, settings)
     timed = [moments(pair, *each, step=settings.step, all=settings.all) for pair, each in zip(found, said, strict=True)]
+    notes += _lengthless(found)
     _refuse_nothing(first, second, timed, notes)
-    return _measured(first, second, labels, timed, settings, notes=[*notes, *_lengthless(found)], words=words)
+    return _measured(first, second, labels, timed, settings, notes=notes, words=words)
 
 
 def _meant(
@@ -159,12 +160,16 @@ def _meant(
     meant = meanings(settings.labels)
     space = space_of(one.labels or other.labels, (w for pair in found for w in _words(pair.one + pair.other)), meant)
     said = [
-        (classes(_words(pair.one), space, meant, f"{pair.one_file}, {pair.person}"),
-         classes(_words(pair.other), space, meant, f"{pair.other_file}, {pair.person}"))
+        (classes(_words(pair.one), space, meant, _where(pair.one_file, pair)),
+         classes(_words(pair.other), space, meant, _where(pair.other_file, pair)))
         for pair in found
     ]  # fmt: skip
     read_as = {word: space.names[place] for each in said for side in each for word, place in side.items()}
     return space.names, said, {word: label for word, label in read_as.items() if word.lower() != label.lower()}
+
+
+def _where(file: Path, pair: Pair) -> str:
+    return f"{file}, {pair.person}" if pair.person else str(file)
 
 
 def _words(stretches: Sequence[Stretch]) -> list[str]:
@@ -173,8 +178,8 @@ def _words(stretches: Sequence[Stretch]) -> list[str]:
 
 def _lengthless(found: Sequence[Pair]) -> list[str]:
     number = sum(stretch.start == stretch.end for pair in found for stretch in (*pair.one, *pair.other))
-    return [f"{number} readings or annotations have no length, such as those of photos, and count for nothing"
-            ] if number else []  # fmt: skip
+    told = f"{number} readings or annotations have no length, such as those of photos, which mimica evaluate is for"
+    return [told] if number else []
 
 
 def _refuse_nothing(one: Coding, other: Coding, timed: Sequence[Moments], notes: Sequence[str]) -> None:
@@ -293,7 +298,7 @@ def _undefined(people: Sequence[OfPerson], labels: tuple[str, ...], timed: Seque
     """Why a person has no kappa, or one that says nothing."""
     told = []
     for each, when in zip(people, timed, strict=True):
-        name = f"{each.source}, {each.person or 'the only person'}"
+        name = f"{each.source}, {each.person}"
         mine, yours = ({labels[c] for c in np.unique(side[when.both]).tolist()} for side in (when.one, when.other))
         if not when.both.any():
             told.append(f"{name}: there is no time in which both say a class, so there is no kappa")

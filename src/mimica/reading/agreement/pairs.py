@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
+from shlex import quote
 
 from mimica.errors import InputError, UsageError, unknown
 from mimica.reading.agreement.coding import Coding, Recording, Stretch, file_name
@@ -19,8 +20,8 @@ _NOBODY = "no face"
 class Pair:
     """What two coders say of one person in one source, in the source's own seconds.
 
-    `person` is the first coder's name for them; `one` and `other` are the stretches of each coder, those
-    of readings with overlaps; `one_file` and `other_file` are where they stand.
+    `person` is the first coder's name for them, or else the other's; `one` and `other` are the stretches of each
+    coder, those of readings with overlaps; `one_file` and `other_file` are where they stand.
     """
 
     source: str
@@ -53,11 +54,11 @@ def pairs(
     found: list[Pair] = []
     for mine, yours, source in matched:
         here, there = _timed(mine, yours), _timed(yours, mine)
-        who = _who(here, there, tier, given, one.kind, other.kind)
+        who = _who(here, there, tier, given)
         found += [
             Pair(
-                source=source, person=name, one=here.people[name], one_file=mine.file, other_file=yours.file,
-                other=tuple(stretch for each in others for stretch in there.people[each]),
+                source=source, person=name or " and ".join(others), one_file=mine.file, other_file=yours.file,
+                one=here.people[name], other=tuple(stretch for each in others for stretch in there.people[each]),
             )
             for name, others in who.items()
         ]  # fmt: skip
@@ -80,8 +81,8 @@ def _sources(one: Coding, other: Coding) -> tuple[list[tuple[Recording, Recordin
     """The recordings of both that are of one source, with its name, and notes on the others."""
     if len(one.recordings) == len(other.recordings) == 1:
         mine, yours = one.recordings[0], other.recordings[0]
-        source = yours.source if other.kind == "readings" else mine.source
-        if _alike(mine, yours):
+        source = _named(mine, yours, other)
+        if _alike(mine, yours) or not (mine.source and yours.source):
             return [(mine, yours, source)], []
         note = f"{mine.file} is of {mine.source}, {yours.file} of {yours.source}: they are taken as one source"
         return [(mine, yours, source)], [note]
@@ -95,7 +96,7 @@ def _sources(one: Coding, other: Coding) -> tuple[list[tuple[Recording, Recordin
         if same and id(same[0]) in used:
             raise InputError(f"{same[0].source} is annotated twice in {one.path}; give one annotation of it")
         used |= {id(yours) for yours in same}
-        matched += [(mine, yours, yours.source if other.kind == "readings" else mine.source) for yours in same]
+        matched += [(mine, yours, _named(mine, yours, other)) for yours in same]
     lone = [mine for mine in one.recordings if not any(mine is each for each, _, _ in matched)]
     alone = [yours for yours in other.recordings if id(yours) not in used]
     if not matched:
@@ -107,11 +108,17 @@ def _sources(one: Coding, other: Coding) -> tuple[list[tuple[Recording, Recordin
     return matched, notes + ([f"only in {other.path}: {_some(alone)}"] if alone else [])
 
 
+def _named(mine: Recording, yours: Recording, other: Coding) -> str:
+    """What the source of two recordings is called: as readings call it, if they are readings."""
+    names = (yours.source, mine.source) if other.kind == "readings" else (mine.source, yours.source)
+    return next((name for name in names if name), mine.file.stem)
+
+
 def _alike(mine: Recording, yours: Recording) -> int:
     """How well two recordings go together: by path, by file name, by its stem, or not at all."""
-    if mine.source == yours.source:
+    if mine.source and mine.source == yours.source:
         return 3
-    ours, theirs = ({file_name(name).lower() for name in (each.source, *each.also)} for each in (mine, yours))
+    ours, theirs = ({file_name(name).lower() for name in (each.source, *each.also) if name} for each in (mine, yours))
     if ours & theirs:
         return 2
     stems, others = ({PurePath(name).stem for name in names} for names in (ours, theirs))
@@ -119,7 +126,7 @@ def _alike(mine: Recording, yours: Recording) -> int:
 
 
 def _some(recordings: Sequence[Recording]) -> str:
-    names = [recording.source for recording in recordings]
+    names = [recording.source or str(recording.file) for recording in recordings]
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
@@ -137,9 +144,7 @@ def _timed(recording: Recording, other: Recording) -> Recording:
     return replace(recording, people=people)
 
 
-def _who(
-    mine: Recording, yours: Recording, tier: str | None, given: Mapping[str, str], kind: str, other_kind: str
-) -> dict[str, list[str]]:
+def _who(mine: Recording, yours: Recording, tier: str | None, given: Mapping[str, str]) -> dict[str, list[str]]:
     """The other's names of each person that the first coder names."""
     names = [tier] if tier is not None and tier in mine.people else [] if tier is not None else list(mine.people)
     if given:
@@ -152,12 +157,11 @@ def _who(
         return {names[0]: list(yours.people)}
     if not names or not yours.people:
         return {}
-    whom = "tiers" if kind == "annotation" else "persons"
-    others = "tiers" if other_kind == "annotation" else "persons"
-    example = f"--person '{next(iter(yours.people))}={names[0]}'"
+    someone = next(iter(yours.people))
+    example = quote(f"{someone}={names[0]}" if names[0] else someone)
     raise UsageError(
-        f"{mine.file} has the {whom} {_lengths(mine, names)}, {yours.file} the {others} {_lengths(yours)}; "
-        f"say who is who, such as {example}" + ("" if tier or len(names) == 1 else ", or choose one with --tier")
+        f"{_has(mine, names)}, {_has(yours)}; say who is who, such as --person {example}"
+        + ("" if len(names) == 1 else ", or choose one with --tier")
     )
 
 
@@ -167,9 +171,7 @@ def _told(mine: Recording, yours: Recording, names: Sequence[str], given: Mappin
         if name not in yours.people:
             continue
         if not meant and len(names) != 1:
-            raise UsageError(
-                f"{mine.file} has {_lengths(mine, names)}; say which of them is {name} with --person '{name}=NAME'"
-            )
+            raise UsageError(f"{_has(mine, names)}; say which of them is {name} with --person {name}=NAME")
         target = meant or names[0]
         if target in mine.people:
             who.setdefault(target, []).append(name)
@@ -181,12 +183,26 @@ def _plain(name: str) -> str:
     return ours[1] if ours else name.strip()
 
 
+def _has(recording: Recording, names: Sequence[str] | None = None) -> str:
+    what = "tiers" if recording.file.suffix.lower() == ".eaf" else "persons"
+    return f"{recording.file} has the {what} {_lengths(recording, names)}"
+
+
 def _lengths(recording: Recording, names: Sequence[str] | None = None) -> str:
     told = [
-        f"{name or 'without a name'} ({sum(s.end - s.start for s in recording.people[name]):.1f} s)"
+        f"{name or 'without a name'} ({_seconds(recording.people[name]):.1f} s)"
         for name in (recording.people if names is None else names)
     ]
     return ", ".join(told) or "no one"
+
+
+def _seconds(stretches: Sequence[Stretch]) -> float:
+    """The time that stretches take together, overlaps counted once."""
+    total, until = 0.0, float("-inf")
+    for stretch in sorted(stretches, key=lambda each: each.start):
+        total += max(0.0, stretch.end - max(stretch.start, until))
+        until = max(until, stretch.end)
+    return total
 
 
 def _left(source: str, recording: Recording, used: set[str], tier: str | None = None) -> list[str]:

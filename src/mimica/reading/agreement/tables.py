@@ -53,9 +53,12 @@ def read_table(file: Path) -> list[Recording]:
     else:
         said = _by_row(file, rows[1:] if timed else rows)
     return [
-        Recording(file=file, source=source or file.stem, people={who: tuple(each) for who, each in people.items()})
+        Recording(
+            file=file, source=source, also=() if source else (file.stem,),
+            people={who: tuple(each) for who, each in people.items()},
+        )
         for source, people in said.items()
-    ]
+    ]  # fmt: skip
 
 
 def _rows(file: Path) -> Rows:

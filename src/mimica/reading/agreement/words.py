@@ -7,10 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from shlex import quote
 
 from mimica.clips import STATUSES
 from mimica.errors import InputError, UsageError, unknown
 from mimica.labels import EXPRESSIONS, LabelSpace
+
+_SHOWN = 8
+"""How many words without a class are named in a message."""
 
 Meanings = Mapping[str, str]
 """By word, in small letters, the class that it stands for; empty where it is to be left out."""
@@ -77,22 +81,24 @@ def classes(words: Iterable[str], space: LabelSpace, meant: Meanings, where: str
 
 
 def _listed(strange: Mapping[str, int], space: LabelSpace) -> str:
-    near = {word: _nearest(word, space) for word in strange}
+    ranked = sorted(strange, key=lambda word: -strange[word])
+    near = {word: _nearest(word, space) for word in ranked[:_SHOWN]}
     told = [
-        f"'{word}' ({number} times{f', nearest is {near[word]}' if near[word] else ''})"
-        for word, number in sorted(strange.items(), key=lambda pair: -pair[1])
+        f"'{word}' ({strange[word]} times{f', nearest is {label}' if label else ''})" for word, label in near.items()
     ]
-    word = min(strange)
+    more = f" and {len(ranked) - len(near)} more words" if len(ranked) > len(near) else ""
+    mend = " ".join(quote(f"{word}={label or 'CLASS'}") for word, label in near.items())
     return (
-        f"no class is called {', '.join(told)}; classes are {', '.join(space.names)}; say what each is with "
-        f"--labels '{word}={near[word] or space.names[0]}', or '{word}=' to leave it out"
+        f"no class is called {', '.join(told)}{more}; classes are {', '.join(space.names)}; say what words mean, such "
+        f"as --labels {mend}, or {quote(ranked[0] + '=')} to leave that word out"
     )
 
 
 def _nearest(word: str, space: LabelSpace) -> str:
-    known = {name.lower(): name for name in space.names} | dict(space.aliases)
-    near = get_close_matches(_small(word), list(known), n=1)
-    return known[near[0]] if near else ""
+    known = {name.lower(): name for name in space.names}
+    called = {alias: known[name] for alias, name in {**EXPRESSIONS.aliases, **space.aliases}.items() if name in known}
+    near = get_close_matches(_small(word), list(known | called), n=1)
+    return (known | called)[near[0]] if near else ""
 
 
 def _space(names: Sequence[str]) -> LabelSpace:
