@@ -58,6 +58,8 @@ def test_the_figures_are_those_of_the_moments_in_which_both_speak(human: Path, r
     assert found.overall.chance == pytest.approx(oracle.by_chance(one, other))
     for each in found.classes:
         assert each.kappa.value == pytest.approx(oracle.kappa_of_class(one, other, each.label))
+        assert each.one == pytest.approx(0.1 * one.count(each.label))
+        assert each.other == pytest.approx(0.1 * other.count(each.label))
         assert each.both == pytest.approx(0.1 * sum(a == b == each.label for a, b in zip(one, other, strict=True)))
     assert found.overall.kappa.low < found.overall.kappa.value < found.overall.kappa.high
     assert (found.block, found.blocks, found.notes) == (10, 20, ())
@@ -277,7 +279,7 @@ def test_what_cannot_be_written_is_one_sentence_and_what_is_read_is_never_writte
         with pytest.raises(InputError, match=f"choose another place with {flag}"):
             write(tmp_path / "file" / "x", found)
     with pytest.raises(UsageError, match="is read and would be lost"):
-        check(human.parent / "." / human.name, (human,))
+        check(human.parent / ".." / human.parent.name / human.name, (human,))
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,7 @@ def test_persons_are_told_and_one_human_may_be_several_persons() -> None:
     [
         (("9=mother",), "unknown person in --person '9'"),
         (("0=father",), "unknown tier in --person 'father'"),
+        (("0=mother", "0=child"), "--person 0=mother 0=child says twice who one of them is"),
         (("0",), "say which of them is 0 with --person 0=NAME"),
     ],
 )
@@ -96,8 +97,9 @@ def test_persons_and_tiers_that_are_not_there_are_refused(person: tuple[str, ...
         pairs(human(recording("v", "mother", "child")), read(recording("v", "0", "1")), person=person)
 
 
-def sources(one: Coding, other: Coding) -> list[str]:
-    return [pair.source for pair in pairs(one, other)[0]]
+def test_two_coders_in_one_document_are_told_by_their_tiers() -> None:
+    both = human(recording("v", "mother@A", "mother@B", "speech"))
+    assert who(both, both, person=("mother@B=mother@A",)) == {"mother@A": 1}
 
 
 def test_recordings_go_together_by_path_then_file_name_then_stem() -> None:

@@ -43,6 +43,8 @@ def pairs(
     InputError where the coders speak of different sources.
     """
     given = dict(_split(each) for each in person)
+    if len(given) < len(person):
+        raise UsageError(f"--person {' '.join(person)} says twice who one of them is; each is one tier")
     for what, names, coding in (
         ("tier", {tier} - {None}, one), ("tier in --person", set(given.values()) - {""}, one),
         ("person in --person", given.keys(), other),
