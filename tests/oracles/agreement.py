@@ -28,6 +28,12 @@ def kappa_of_class(one: Sequence[Hashable], other: Sequence[Hashable], label: Ha
 
 
 def at(windows: Sequence[tuple[float, float, str]], time: float) -> str | None:
-    """What the window (start, end, word) says whose middle is nearest of those that hold a time; the later of two."""
-    holding = [(abs((start + end) / 2 - time), -start, word) for start, end, word in windows if start <= time < end]
-    return min(holding)[2] if holding else None
+    """What the window (start, end, word) says whose middle is nearest of those that hold a time.
+
+    Of two that are as near it is the one with the later middle, of two with one middle that with the later start.
+    """
+    holding = [
+        (abs((start + end) / 2 - time), -(start + end), -start, word)
+        for start, end, word in windows if start <= time < end
+    ]  # fmt: skip
+    return min(holding)[-1] if holding else None

@@ -89,3 +89,5 @@ def test_annotations_that_touch_or_were_rounded_do_not_overlap() -> None:
 def test_of_two_windows_that_are_as_near_the_later_speaks() -> None:
     found = at([], [stretch(2, 4, "c"), stretch(1, 3, "b"), stretch(0, 2, "a")], step=1.0)
     assert found.other.tolist() == [0, 1, 2, 2]
+    nested = [stretch(1, 3, "b"), stretch(0, 4, "a")]
+    assert at([], nested, step=1.0).other.tolist() == at([], nested[::-1], step=1.0).other.tolist() == [0, 1, 1, 0]

@@ -58,8 +58,8 @@ def moments(pair: Pair, one: Mapping[str, int], other: Mapping[str, int], *, ste
     """A pair of stretches on the grid; `one` and `other` are the classes by each coder's words.
 
     Where stretches overlap, as those of readings do, the one whose middle is nearest speaks, the later of two that
-    are as near. Readings that are not ok come to no class unless `all` is set. Raises InputError for a time that is
-    too long for the step.
+    are as near, by middle and then by start. Readings that are not ok come to no class unless `all` is set. Raises
+    InputError for a time that is too long for the step.
     """
     spans = [span(stretch, step) for stretch in (*pair.one, *pair.other)]
     first = min((begin for begin, _ in spans), default=0)
@@ -104,7 +104,9 @@ def _speaking(stretches: Sequence[Stretch], first: int, M: int, step: float) -> 
     """The place of the stretch that speaks at each moment [M]."""
     at = np.full(M, NOTHING, dtype=np.int64)
     distance = np.full(M, np.inf)
-    for place in sorted(range(len(stretches)), key=lambda i: stretches[i].start):
+    for place in sorted(
+        range(len(stretches)), key=lambda i: (stretches[i].start + stretches[i].end, stretches[i].start)
+    ):
         begin, end = span(stretches[place], step)
         inside = slice(begin - first, end - first)
         middle = (stretches[place].start + stretches[place].end) / 2
