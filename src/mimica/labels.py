@@ -57,6 +57,14 @@ class LabelSpace:
         except KeyError:
             raise unknown("label", label, self.names) from None
 
+    def __contains__(self, label: str) -> bool:
+        """Whether a word is the name of a class or one of its aliases, in any case.
+
+        >>> "happy" in EXPRESSIONS, "boredom" in EXPRESSIONS
+        (True, False)
+        """
+        return label.strip().lower() in self._index
+
     def facts(self) -> dict[str, Any]:
         """The label space as JSON, for checkpoints and for a file beside data; see `from_facts`."""
         stated = {

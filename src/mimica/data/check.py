@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mimica.data.published import LabelFile, Published, Row, inside, read
-from mimica.errors import InputError, UsageError
+from mimica.errors import InputError
 from mimica.labels import LabelSpace
 from mimica.video.sources import PICTURES
 
@@ -128,13 +128,7 @@ def _absent(files: Sequence[LabelFile], labels: Labels) -> Iterator[Finding]:
 
 def _classes(space: LabelSpace, labels: Iterable[str]) -> dict[str, int | str]:
     """The place of every label's class, or the label as it is where it is of no class."""
-    found: dict[str, int | str] = {}
-    for label in set(labels):
-        try:
-            found[label] = space.index(label)
-        except UsageError:
-            found[label] = label
-    return found
+    return {label: space.index(label) if label in space else label for label in set(labels)}
 
 
 def _by_class(rows: Sequence[Row], space: LabelSpace) -> tuple[int, ...]:

@@ -25,7 +25,7 @@ from mimica import __version__
 from mimica.data.clipset import ABOUT_FILE
 from mimica.data.faces_labels import Label, Labels
 from mimica.data.faces_people import FACES, SCENE, Followed, Person, chosen, cut_out, follow
-from mimica.data.faces_record import Outcome, Record, key
+from mimica.data.faces_record import Outcome, Record
 from mimica.data.faces_settings import FacesSettings
 from mimica.data.faces_tables import COLUMNS, REPORT, REPORTED, TABLE, write_tables, written
 from mimica.data.whole import whole
@@ -33,7 +33,7 @@ from mimica.errors import InputError, MimicaError, UsageError, unforeseen
 from mimica.faces.detect import Detector, load_detector
 from mimica.faces.mtcnn import smallest
 from mimica.video.read import Video
-from mimica.video.sources import is_camera, resolve, stamp
+from mimica.video.sources import is_camera, key, resolve, stamp
 
 _log = logging.getLogger(__name__)
 

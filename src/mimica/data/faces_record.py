@@ -11,7 +11,7 @@ from typing import Any, Literal
 from mimica.data.whole import whole
 from mimica.errors import InputError
 from mimica.video.names import names
-from mimica.video.sources import stamp
+from mimica.video.sources import key, stamp
 
 RECORD = "mimica.jsonl"
 """The file that remembers: a line for each source that was cut, of which the last one holds."""
@@ -103,11 +103,6 @@ class Record:
         if torn or len(lines) > 2 * len(self.entries):
             with whole(self.path) as path:
                 path.write_text("".join(_line(k, entry) for k, entry in self.entries.items()), encoding="utf-8")
-
-
-def key(source: str) -> str:
-    """What a source is remembered by."""
-    return str(Path(source).absolute())
 
 
 def _exists(path: str) -> bool:

@@ -37,7 +37,7 @@ def read_list(path: Path, space: LabelSpace, order: str | None) -> Published:
             f"{path}: none of its {len(rows)} clips is there, the first would be {path.parent / rows[0].clip}; "
             "paths are absolute or relative to the list's folder"
         )
-    classes = {word for word in {row.shown for row in rows} if _known(space, word)}
+    classes = {word for word in {row.shown for row in rows} if word in space}
     shown = [row if row.shown in classes else replace(row, shown="") for row in rows]
     file = LabelFile(path=path, rows=lambda: shown)
     return Published(name=path.name, space=space, files=[file], clips=clips, place=path.parent)
@@ -66,7 +66,7 @@ def _hold(path: Path, rows: Sequence[Row], order: str | None, names: Sequence[st
     against = {name: _contradiction(firsts, name) for name in ORDERS}
     fitting = [name for name, row in against.items() if row is None]
     if names is None:
-        told = [name for name in fitting if any(_known(ordered(name), row.shown) for row in firsts)]
+        told = [name for name in fitting if any(row.shown in ordered(name) for row in firsts)]
         hint = f"; going by the folders of its clips it is {told[0]}" if told else ""
         orders = "; ".join(f"{name} ({', '.join(listed)})" for name, listed in ORDERS.items())
         raise UsageError(
@@ -85,17 +85,9 @@ def _contradiction(rows: Sequence[Row], order: str) -> Row | None:
     """The first row whose number is not, in this order, the class that its clip's folder is named after."""
     names, space = ORDERS[order], ordered(order)
     for row in sorted(rows, key=lambda row: row.line):
-        if _known(space, row.shown) and space.names[space.index(row.shown)] != _class(names, row.label):
+        if row.shown in space and space.names[space.index(row.shown)] != _class(names, row.label):
             return row
     return None
-
-
-def _known(space: LabelSpace, word: str) -> bool:
-    try:
-        space.index(word)
-    except UsageError:
-        return False
-    return True
 
 
 def _class(names: Sequence[str], label: str) -> str:

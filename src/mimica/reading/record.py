@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mimica import __version__
+from mimica.data.whole import whole
 from mimica.errors import InputError
 from mimica.video.names import names
-from mimica.video.sources import stamp
+from mimica.video.sources import key, stamp
 
 if TYPE_CHECKING:
     from mimica.reading.job import Job
@@ -66,7 +67,7 @@ class Record:
 
     def done(self, source: str) -> Outcome | None:
         """The outcome of an unchanged source that was read to its end in the same way, if its outputs are there."""
-        entry = self.entries.get(str(Path(source).absolute()))
+        entry = self.entries.get(key(source))
         if not entry or entry["how"] != self.how or entry["file"] != stamp(source):
             return None
         outcome = Outcome(**entry["outcome"])
@@ -77,8 +78,8 @@ class Record:
 
     def named(self, sources: Sequence[str]) -> dict[str, str]:
         """A file name for the output of each source, the one it had before if it was read into this folder."""
-        absolute = {str(Path(source).absolute()): source for source in sources}
-        known = {absolute.get(key, key): entry["name"] for key, entry in self.entries.items()}
+        absolute = {key(source): source for source in sources}
+        known = {absolute.get(k, k): entry["name"] for k, entry in self.entries.items()}
         return names(sources, known, self._free)
 
     def wrote(self, path: str) -> bool:
@@ -89,15 +90,14 @@ class Record:
     def claim(self, named: Mapping[str, str]) -> None:
         """Remember what the files of sources are to be called, before there are any."""
         for source, name in named.items():
-            self.files |= dict.fromkeys(self._written(name), str(Path(source).absolute()))
+            self.files |= dict.fromkeys(self._written(name), key(source))
         self.save()
 
     def keep(self, outcome: Outcome, name: str) -> None:
         """Remember an outcome at once; the file is replaced whole."""
-        key = str(Path(outcome.source).absolute())
         entry = {"name": name, "how": self.how, "file": stamp(outcome.source), "outcome": asdict(outcome)}
-        self.entries[key] = entry
-        self.files = {file: of for file, of in self.files.items() if of != key or self._lies(file)}
+        self.entries[key(outcome.source)] = entry
+        self.files = {file: of for file, of in self.files.items() if of != key(outcome.source) or self._lies(file)}
         self.save()
 
     def _written(self, name: str) -> list[str]:
@@ -108,18 +108,17 @@ class Record:
 
     def _free(self, source: str, name: str) -> bool:
         """Whether the files of a source may be called so: what has those names already is of the same source."""
-        mine = str(Path(source).absolute())
+        mine = key(source)
         return all(self.files.get(file, None if self._lies(file) else mine) == mine for file in self._written(name))
 
     def save(self) -> None:
         """Write the file, and the folder that it is in. Raises InputError where that cannot be done."""
         if self.path is None:
             return
-        part = self.path.with_name(f".{RECORD}.part")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps({"sources": self.entries, "files": self.files}, indent=1))
-            part.replace(self.path)
+            with whole(self.path) as part:
+                part.write_text(json.dumps({"sources": self.entries, "files": self.files}, indent=1))
         except OSError as error:
             raise InputError(f"cannot write {self.path}: {error.strerror}; choose another folder with --out") from None
 

@@ -158,6 +158,11 @@ def _named_in_bytes(source: str) -> tuple[str, str]:
     return shown, f"the name of {shown} is not text in UTF-8; rename it"
 
 
+def key(source: str) -> str:
+    """What a source is remembered by: its path, in full."""
+    return str(Path(source).absolute())
+
+
 def stamp(source: str) -> str:
     """What changes when a source does: of size and time of change of a file, or of all files of a folder."""
     path = Path(source)

@@ -41,7 +41,7 @@ def read_table(file: Path) -> list[Recording]:
     Times of one's own tables are in seconds, or hours:minutes:seconds. Raises InputError that names the row
     where a time, an order of times or a label is wrong, or where the form is none of the three.
     """
-    rows = _rows(file)
+    rows = rows_of(file)
     if not rows:
         raise InputError(f"{file} is empty")
     header = [cell.strip().lower() for cell in rows[0][1]]
@@ -61,7 +61,8 @@ def read_table(file: Path) -> list[Recording]:
     ]  # fmt: skip
 
 
-def _rows(file: Path) -> Rows:
+def rows_of(file: Path) -> Rows:
+    """The rows of a table in UTF-8, parted by commas, semicolons or tabs. Raises InputError for what is none."""
     try:
         text = file.read_text(encoding="utf-8-sig")
         first = next((line for line in text.splitlines() if line.strip() and not _remark(line)), "")

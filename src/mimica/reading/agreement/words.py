@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -12,6 +11,7 @@ from shlex import quote
 from mimica.clips import STATUSES
 from mimica.errors import InputError, UsageError, unknown
 from mimica.labels import EXPRESSIONS, LabelSpace
+from mimica.reading.agreement.tables import rows_of
 
 _SHOWN = 8
 """How many words without a class are named in a message."""
@@ -50,7 +50,7 @@ def space_of(labels: Sequence[str], words: Iterable[str], meant: Meanings) -> La
         label = meant.get(_small(word), word.strip())
         said.setdefault(_small(label), label)
     own = [label for small, label in said.items() if small and small not in STATUSES]
-    if all(_known(EXPRESSIONS, word) for word in own):
+    if all(word in EXPRESSIONS for word in own):
         return EXPRESSIONS
     if len(own) < 2:
         what = f"nothing but {own[0]}" if own else "nothing"
@@ -65,13 +65,13 @@ def classes(words: Iterable[str], space: LabelSpace, meant: Meanings, where: str
     often each occurs and which class is nearest. `where` is the file, for the message.
     """
     for label in meant.values():
-        if label and not _known(space, label):
+        if label and label not in space:
             raise unknown("class in --labels", label, space.names)
     counted = Counter(words)
     found, strange = {}, {}
     for word, number in counted.items():
         label = meant.get(_small(word), word.strip())
-        if _known(space, label):
+        if label in space:
             found[word] = space.index(label)
         elif label and label not in STATUSES:
             strange[word] = number
@@ -105,27 +105,14 @@ def _space(names: Sequence[str]) -> LabelSpace:
     return LabelSpace.from_facts({"names": list(names), "descriptions": list(names)})
 
 
-def _known(space: LabelSpace, word: str) -> bool:
-    try:
-        space.index(word)
-    except UsageError:
-        return False
-    return True
-
-
 def _small(word: str) -> str:
     return word.strip().lower()
 
 
 def _table(file: Path) -> dict[str, str]:
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-        first = text.partition("\n")[0]
-        rows = [row for row in csv.reader(text.splitlines(), delimiter=max("\t;,", key=first.count)) if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"cannot read {file} as a table in UTF-8: {error}") from None
-    for number, row in enumerate(rows, start=1):
+    rows = rows_of(file)
+    for number, row in rows:
         if len(row) != 2:
             raise InputError(f"{file}, row {number}: it has {len(row)} columns, not two, a word and its class")
-    header = rows and [_small(cell) for cell in rows[0]] == ["word", "label"]
-    return {_small(word): label.strip() for word, label in rows[bool(header) :]}
+    header = rows and [_small(cell) for cell in rows[0][1]] == ["word", "label"]
+    return {_small(word): label.strip() for _, (word, label) in rows[bool(header) :]}
