@@ -19,6 +19,7 @@ def commands() -> Any:
     """Every verb, as one type whose values the command line makes."""
     from tyro.conf import subcommand
 
+    from mimica.cli.ablate import Ablate
     from mimica.cli.agree import Agree
     from mimica.cli.assets import Assets
     from mimica.cli.calibrate import Calibrate
@@ -31,7 +32,7 @@ def commands() -> Any:
     from mimica.cli.pretrain import Pretrain
     from mimica.cli.train import Train
 
-    verbs = (Predict, Agree, Evaluate, Explain, Models, Assets, Data, Pretrain, Train, Calibrate, Doctor)
+    verbs = (Predict, Agree, Evaluate, Explain, Models, Assets, Data, Pretrain, Train, Calibrate, Ablate, Doctor)
     named = tuple(Annotated[verb, subcommand(verb.__name__.lower())] for verb in verbs)
     return Union[named]  # noqa: UP007 - the members are only known here
 

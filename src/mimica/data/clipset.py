@@ -67,8 +67,8 @@ class ClipSet:
     """Clips: `frames` N arrays uint8 [T, S, S, G], `labels` int [N], `names` [N] for messages.
 
     Frames are in memory, or in files that are read when they are indexed (`data.stored`). `scenes` are the
-    same clips' scenes, where they are had. `manifest` states where they came from, so that a checkpoint can say
-    what it saw.
+    same clips' scenes, where they are had. `groups` [N] is what the data parts people or recordings by, where it
+    says. `manifest` states where they came from, so that a checkpoint can say what it saw.
     """
 
     frames: Sequence[Frames]
@@ -77,6 +77,7 @@ class ClipSet:
     space: LabelSpace = EXPRESSIONS
     manifest: Mapping[str, object] = field(default_factory=dict)
     scenes: Sequence[Frames] | None = None
+    groups: Sequence[str] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -281,7 +282,10 @@ def from_actor(clips: ActorClips, *, size: int) -> ClipSet:
     labels = clips.labels.numpy()
     names = [f"actor clip {i:06d}" for i in range(len(labels))]
     stated = manifest(f"actor, part {clips.facts['part']}", names, labels, clips.space)
-    return ClipSet(frames=frames, labels=labels, names=names, space=clips.space, manifest={**clips.facts, **stated})
+    actors = [f"actor {number}" for number in clips.identity.tolist()]
+    return ClipSet(
+        frames=frames, labels=labels, names=names, space=clips.space, manifest={**clips.facts, **stated}, groups=actors
+    )
 
 
 def _archive(spec: str, part: str, size: int, space: LabelSpace | None) -> ClipSet:

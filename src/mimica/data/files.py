@@ -49,6 +49,7 @@ def load_files(
     return ClipSet(
         frames=[read(item.path, fitted) for item in items], labels=labels, names=names, space=space,
         manifest=manifest(origin, names, labels, space), scenes=[read(path, scene_fitted) for path in behind] or None,
+        groups=[item.group for item in items] if any(item.group for item in items) else None,
     )  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Things that train and measure again and again: ablations, folds, reports."""
