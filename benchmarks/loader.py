@@ -115,9 +115,9 @@ def compared(folder: Path, steps: int, threads: int, aheads: Sequence[int]) -> d
     from mimica.data.files import load_files
     from mimica.labels import EXPRESSIONS
     from mimica.training.batches import Batches
-    from mimica.training.recipes import duse_clip
+    from mimica.training.recipes import duse_vit_b32
 
-    how, clips = duse_clip(), BATCH * steps
+    how, clips = duse_vit_b32(), BATCH * steps
     size = draw(folder, clips) / (clips * LONG)
     items = [Item(path=path, label=i % 7) for i, path in enumerate(sorted(folder.iterdir()))]
     data = load_files(items, size=SIZE, frames=None, space=EXPRESSIONS, origin="drawn", stored=True)

@@ -98,7 +98,7 @@ def test_a_recogniser_is_trained_on_what_was_cut(mimica: Run, tiny_clip: Path) -
     cut = ("data", "faces", "in/*", "--out", "set", *SMALL)
     train = (
         "train",
-        "duse_clip",
+        "duse_vit_b32",
         "--encoder",
         tiny_clip,
         "--data",

@@ -258,7 +258,7 @@ def test_a_fold_is_packed_and_its_test_part_is_not_in_it(mimica: Run, tree: Path
 
 def test_a_recogniser_is_trained_on_a_fold(mimica: Run, tmp_path: Path, tiny_clip: Path) -> None:
     draw_dfew(tmp_path / "DFEW", dealt((2,) * 7, folds=5))
-    told = ("train", "duse_clip", "--data", "dfew:DFEW", "--encoder", tiny_clip, "--out", "run", "--epochs", 1)
+    told = ("train", "duse_vit_b32", "--data", "dfew:DFEW", "--encoder", tiny_clip, "--out", "run", "--epochs", 1)
     code, _, err = mimica(*told)
     assert code == USAGE
     assert "choose one with --fold" in err

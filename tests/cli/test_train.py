@@ -58,7 +58,7 @@ def clip(tiny_clip: Path, tmp_path: Path) -> Path:
 
 
 def quick(encoder: object, table: Path, *, epochs: int = 1) -> list[object]:
-    return ["train", "duse_clip", "--encoder", encoder, "--data", f"table:{table}", "--out", "run", "--batch", "4",
+    return ["train", "duse_vit_b32", "--encoder", encoder, "--data", f"table:{table}", "--out", "run", "--batch", "4",
             "--epochs", epochs]  # fmt: skip
 
 
@@ -103,6 +103,16 @@ def test_every_method_is_trained_on_a_compact_encoder_and_then_reads(
     assert out.splitlines()[-1] == f"run/{method}-compact-tiny.safetensors"
     code, out, _ = mimica("predict", table.parent / "up1.png", "--model", "run", "--faces", "none", "--out", "-")
     assert (code, labels_of(out)) == (DONE, {"up", "down"})
+
+
+def test_a_preset_of_duse_is_chosen_and_a_former_name_of_the_recipe_is_understood(
+    mimica: Run, tiny_encoder: Path, table: Path
+) -> None:
+    typed = ["duse_clip" if word == "duse_vit_b32" else word for word in quick(tiny_encoder, table)]
+    code, out, _ = mimica(*typed, "--preset", "duse-paper")
+    path = Path(out.splitlines()[-1])
+    assert (code, path.name) == (DONE, "duse-paper-compact-tiny.safetensors")
+    assert checkpoint.read_facts(path)["config"]["coupling"] == "linear_relu"
 
 
 def test_options_are_those_of_what_is_trained(mimica: Run, tiny_encoder: Path, table: Path) -> None:
@@ -160,8 +170,13 @@ def unopened(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("changes", "code", "said"),
     [
-        ({"": "duse"}, USAGE, "unknown training recipe 'duse'; did you mean 'duse_clip'? Choose from: duse_compact, "),
+        (
+            {"": "duse_vit_b3"},
+            USAGE,
+            "unknown training recipe 'duse_vit_b3'; did you mean 'duse_vit_b32'? Choose from: ",
+        ),
         ({"--method": "dus"}, USAGE, "unknown method 'dus'; did you mean 'duse'? Choose from: duse, duse-paper, coop"),
+        ({"--preset": "duse", "--method": "coop"}, USAGE, "--preset duse is DuSE, and --method says coop; give one"),
         ({"--options": "bta=1"}, USAGE, "unknown option of DuSE 'bta'; did you mean 'beta'? Choose from: htpc, "),
         ({"--options": "beta=much"}, USAGE, "beta of DuSE is a number such as 0.7, got 'much'"),
         ({"--options": "lsea=off"}, USAGE, "unknown lsea of DuSE 'off'. Choose from: on, mean"),
@@ -176,7 +191,7 @@ def unopened(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_was_typed_wrong_is_said_before_an_encoder_is_opened(
     mimica: Run, changes: dict[str, str], code: int, said: str
 ) -> None:
-    given = {"": "duse_clip", "--data": "table:clips/clips.csv", "--out": "run", **changes}
+    given = {"": "duse_vit_b32", "--data": "table:clips/clips.csv", "--out": "run", **changes}
     found, _, err = mimica("train", *(word for flag, value in given.items() for word in (flag, value) if word))
     assert (found, err.count("\n")) == (code, 1)
     assert said in err

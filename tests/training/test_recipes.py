@@ -4,16 +4,20 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 
 import pytest
+import torch
 
+from mimica.data.augment import augmented, draws
 from mimica.errors import UsageError
 from mimica.recognition.duse.config import DuseConfig
 from mimica.recognition.duse.prompts import prompted_layers
 from mimica.recognition.registry import METHODS, method
 from mimica.training.recipes import (
+    PRESETS,
     PRETRAINING,
     TRAINING,
     Pretraining,
     Training,
+    method_of,
     pretraining,
     training,
     with_loop,
@@ -32,7 +36,12 @@ def test_every_recipe_is_a_fresh_whole_config_that_json_can_state(make: Callable
 def test_recipes_are_found_by_name() -> None:
     assert {name: pretraining(name) for name in PRETRAINING} == {name: make() for name, make in PRETRAINING.items()}
     assert {name: training(name) for name in TRAINING} == {name: make() for name, make in TRAINING.items()}
-    assert (PRETRAINING.keys(), TRAINING.keys()) == ({"compact", "teacher"}, {"duse_compact", "duse_clip"})
+    assert PRETRAINING.keys() == {"compact", "teacher"}
+    assert TRAINING.keys() == {"duse_compact", "duse_vit_b32", "duse_vit_b16", "duse_vit_l14"}
+
+
+def test_a_former_name_of_a_recipe_is_still_understood() -> None:
+    assert training("duse_clip") == training("duse_vit_b32")
 
 
 @pytest.mark.parametrize(
@@ -67,11 +76,43 @@ def test_the_recogniser_fits_the_encoder_that_its_recipe_names() -> None:
     assert recipe.frames <= recipe.longest
 
 
-def test_on_a_clip_the_recipe_is_the_papers_wherever_it_says_how() -> None:
-    recipe = training("duse_clip")
+@pytest.mark.parametrize(
+    ("name", "encoder", "vision", "layers"),
+    [
+        ("duse_vit_b32", "openai/clip-vit-base-patch32", 12, 8),
+        ("duse_vit_b16", "openai/clip-vit-base-patch16", 12, 8),
+        ("duse_vit_l14", "openai/clip-vit-large-patch14", 24, 8),
+    ],
+)
+def test_on_a_clip_the_recipe_is_the_papers_wherever_it_says_how(
+    name: str, encoder: str, vision: int, layers: int
+) -> None:
+    recipe = training(name)
+    assert recipe.encoder == encoder
+    assert layers_of(recipe, vision=vision, text=12) == layers
     assert (recipe.frames, recipe.longest, recipe.loop.batch, recipe.loop.lr) == (16, 16, 16, 1e-3)
     assert (recipe.balance, recipe.shorten, recipe.loop.weight_decay, recipe.loop.ema) == (0, 0, 0, 0)
-    assert [layers_of(recipe, vision=vision, text=12) for vision in (12, 24)] == [4, 8]  # B/32 and B/16; L/14
+    assert isinstance(recipe.model, DuseConfig)
+    assert (recipe.model.tokens, recipe.model.heads, recipe.model.beta) == (4, 4, 0.7)
+
+
+def test_two_thirds_of_a_large_clips_layers_are_more_than_its_text_tower_has() -> None:
+    deep = with_method(training("duse_vit_l14"), None, ["depth=deep"])
+    with pytest.raises(UsageError) as caught:
+        layers_of(deep, vision=24, text=12)
+    said = "depth deep means 16 prompted layers, but each couples a vision layer to a text layer and the towers have "
+    assert str(caught.value) == f"{said}24 and 12; choose depth=12 or another number from 0 to 12"
+
+
+def test_the_frames_of_a_clip_are_changed_alike_and_by_what_the_paper_names_alone() -> None:
+    """Crops, turns, mirrors and light; every frame by the same draw, so that equal frames stay equal."""
+    how = training("duse_vit_b32").augmentation
+    assert (how.crop, how.ratio, how.flip, how.angle, how.brightness) == ((0.8, 1.0), (3 / 4, 4 / 3), 0.5, 4.0, 0.5)
+    still = torch.rand(6, 1, 3, 24, 24).expand(-1, 5, -1, -1, -1)
+    changed = augmented(still, draws(0, 0, range(6)), how)
+    assert torch.equal(changed, changed[:, :1].expand_as(changed))
+    plain = replace(how, crop=(1.0, 1.0), ratio=(1.0, 1.0), flip=0.0, angle=0.0, brightness=0.0)
+    assert torch.allclose(augmented(still, draws(0, 0, range(6)), plain), still, atol=1e-5)
 
 
 # Another method, other choices
@@ -129,11 +170,37 @@ def test_a_method_or_an_option_that_does_not_exist_is_met_with_the_choices(
     assert str(caught.value).startswith(said)
 
 
+@pytest.mark.parametrize(
+    ("preset", "name", "wanted"),
+    [(None, None, None), ("duse", None, "duse"), (None, "coop", "coop"), ("duse-paper", "duse-paper", "duse-paper")],
+)
+def test_a_preset_is_a_method_by_its_name(preset: str | None, name: str | None, wanted: str | None) -> None:
+    assert method_of(preset, name) == wanted
+    assert set(PRESETS) <= METHODS.keys()
+
+
+@pytest.mark.parametrize(
+    ("preset", "name", "said"),
+    [
+        ("duse-papr", None, "unknown preset of DuSE 'duse-papr'; did you mean 'duse-paper'? Choose from: duse, duse-p"),
+        ("coop", None, "unknown preset of DuSE 'coop'. Choose from: duse, duse-paper"),
+        ("duse-paper", "duse", "--preset duse-paper is DuSE, and --method says duse; give one of the two"),
+        ("duse", "coop", "--preset duse is DuSE, and --method says coop; give one of the two"),
+    ],
+)
+def test_a_preset_that_does_not_exist_or_contradicts_the_method_is_refused(
+    preset: str, name: str | None, said: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        method_of(preset, name)
+    assert str(caught.value).startswith(said)
+
+
 # Which frames are read
 
 
 def test_the_compact_recipe_reads_evenly_spread_frames_and_the_papers_a_frame_a_segment() -> None:
-    compact, clip = training("duse_compact"), training("duse_clip")
+    compact, clip = training("duse_compact"), training("duse_vit_b32")
     assert (compact.sampling, compact.kept, compact.tested) == ("uniform", 16, 16)
     assert (clip.sampling, clip.kept, clip.tested) == ("segment", None, 16)
     assert replace(compact, sampling="stride:2").tested == compact.frames == 8
@@ -148,5 +215,5 @@ def test_the_compact_recipe_reads_evenly_spread_frames_and_the_papers_a_frame_a_
 )
 def test_a_recipe_has_no_sampling_that_does_not_exist_or_fit(sampling: str, frames: int, said: str) -> None:
     with pytest.raises(UsageError) as caught:
-        replace(training("duse_clip"), sampling=sampling, frames=frames)
+        replace(training("duse_vit_b32"), sampling=sampling, frames=frames)
     assert str(caught.value).startswith(said)

@@ -16,7 +16,7 @@ class Train:
     """Train a recogniser on labelled clips of cropped faces, or on stills that are set in motion."""
 
     recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")]
-    """Name of a recipe: duse_compact or duse_clip."""
+    """duse_vit_b32, duse_vit_b16 or duse_vit_l14 on a CLIP, with the paper's settings; or duse_compact, which ships."""
     data: str
     """fer2013:PATH, folder:PATH, table:FILE, dfew:PATH, ferv39k:PATH, mafw:PATH or list:FILE, of cropped faces."""
     out: Path
@@ -25,8 +25,10 @@ class Train:
     """Which fold of data that has folds, from 1."""
     encoder: str | None = None
     """A shipped encoder, the path that pretraining wrote, or a CLIP: its folder, file or name on the hub."""
+    preset: str | None = None
+    """duse, what we recommend, or duse-paper, the paper to the letter."""
     method: str | None = None
-    """duse, duse-paper, or a baseline: coop, zero-shot, linear-probe; the recipe's own where not given."""
+    """Another method than the recipe's: duse, duse-paper, or a baseline: coop, zero-shot, linear-probe."""
     options: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE ...")] = ()
     """Choices of the method, such as beta=0.5 coupling=linear; `mimica models show duse` lists them."""
     sampling: str | None = None
@@ -40,12 +42,12 @@ class Train:
         from mimica.cli.progress import Epochs
         from mimica.data.clipset import load, load_held, space_of
         from mimica.encoders.named import open_encoder
-        from mimica.training.recipes import training, with_loop, with_method
+        from mimica.training.recipes import method_of, training, with_loop, with_method
         from mimica.training.runs import train_recogniser
 
         recipe = with_loop(training(self.recipe), **self.loop.changes())
         recipe = replace(recipe, encoder=self.encoder or recipe.encoder, sampling=self.sampling or recipe.sampling)
-        recipe = with_method(recipe, self.method, self.options)
+        recipe = with_method(recipe, method_of(self.preset, self.method), self.options)
         # What was typed is looked at before an encoder of gigabytes is.
         refuse_unwritable(self.out)
         space = space_of(self.data)
