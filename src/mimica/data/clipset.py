@@ -26,6 +26,9 @@ PUBLISHED = ("dfew", "ferv39k", "mafw", "list")
 
 KINDS = ("folder", "table", "fer2013", "packed", *PUBLISHED)
 
+HELD = ("validation", "calibration")
+"""Parts that are measured on while a recogniser learns and calibrated on at the end; of both, the first is taken."""
+
 SPACE_FILE = "label_space.json"
 """Beside a table, or in a folder of class folders: the label space of the data, if it is not the seven expressions."""
 
@@ -81,6 +84,13 @@ class ClipSet:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def taken(self, places: Sequence[int]) -> ClipSet:
+        """Some of the clips, by their places; what is stated of all of them stays."""
+        frames = [self.frames[i] for i in places]
+        scenes = None if self.scenes is None else [self.scenes[i] for i in places]
+        names = [self.names[i] for i in places]
+        return replace(self, frames=frames, labels=self.labels[list(places)], names=names, scenes=scenes)
 
     def counts(self) -> dict[str, int]:
         """How many clips each class has, in the order of the label space."""
@@ -223,6 +233,7 @@ def load(
     fold: int | None = None,
     stored: bool | None = None,
     scenes: bool = False,
+    hold: float = 0.0,
 ) -> ClipSet:
     """The clips of a data argument, `frames` at most of each (None: all), `size` pixels square.
 
@@ -231,6 +242,9 @@ def load(
     `stored` when their frames are asked for; None leaves them in their files where they would take more than 2 GiB
     (`files.IN_MEMORY`). The frames are the same either way, but for the shades of large jpegs and for damaged
     pictures (`StoredClip`). With `scenes` each clip has its scene beside it, if the data has any.
+
+    Where the data has a part to test on and none to validate on, `hold` is the share of `train` that is taken
+    out of it for that (`data.validation`).
     """
     kind, _ = parse(spec)
     if kind in ("fer2013", "packed"):
@@ -242,9 +256,8 @@ def load(
 
         return packed(parse(spec)[1], part=part, size=size)
     space = space or space_of(spec)
-    found = _of_part(spec, items(spec, space=space, fold=fold), part)
-    stated = part if fold is None else f"{part} of fold {fold}"
-    return _files(spec, found, stated, space, size=size, frames=frames, stored=stored, scenes=scenes)
+    found = _of_part(spec, _parted(spec, items(spec, space=space, fold=fold), hold), part)
+    return _files(spec, found, _said(part, fold), space, size=size, frames=frames, stored=stored, scenes=scenes)
 
 
 def load_held(
@@ -256,8 +269,9 @@ def load_held(
     fold: int | None = None,
     stored: bool | None = None,
     scenes: bool = False,
+    hold: float = 0.0,
 ) -> ClipSet | None:
-    """The part of the data that is kept for calibration, or None where the data has no such part; see `load`."""
+    """The part to validate and calibrate on, the data's own or held out, or None where there is none; see `load`."""
     kind, _ = parse(spec)
     if kind == "fer2013":
         return _archive(spec, "calibration", size, space)
@@ -265,13 +279,27 @@ def load_held(
         from mimica.data.packed import packed_parts
 
         return packed_parts(parse(spec)[1], size=size).get("calibration")
-    if kind == "folder" or kind in PUBLISHED:
+    if kind == "folder" or (kind in PUBLISHED and not hold):
         return None
     space = space or space_of(spec)
-    kept = [item for item in items(spec, space=space, fold=fold) if item.part == "calibration"]
-    if not kept:
-        return None
-    return _files(spec, kept, "calibration", space, size=size, frames=frames, stored=stored, scenes=scenes)
+    listed = _parted(spec, items(spec, space=space, fold=fold), hold)
+    for part in HELD:
+        if kept := [item for item in listed if item.part == part]:
+            return _files(spec, kept, _said(part, fold), space, size=size, frames=frames, stored=stored, scenes=scenes)
+    return None
+
+
+def _parted(spec: str, listed: Sequence[Item], hold: float) -> Sequence[Item]:
+    """The same items with a share of `train` in `validation`, where they lack such a part."""
+    from mimica.data.validation import held_out, lacks_one
+
+    if not hold or not lacks_one(listed):
+        return listed
+    return held_out(listed, share=hold, by_group=parse(spec)[0] == "ferv39k")
+
+
+def _said(part: str, fold: int | None) -> str:
+    return part if fold is None else f"{part} of fold {fold}"
 
 
 def from_actor(clips: ActorClips, *, size: int) -> ClipSet:
