@@ -267,3 +267,27 @@ def test_a_recogniser_is_trained_on_a_fold(mimica: Run, tmp_path: Path, tiny_cli
     (facts,) = [json.loads(path.read_text()) for path in Path("run").glob("*.json") if path.name != "config.json"]
     assert facts["data"]["origin"] == "DFEW, part train of fold 1"
     assert facts["data"]["classes"] == dict.fromkeys(EXPRESSIONS.names, 1)
+
+
+def test_the_epoch_that_is_kept_is_chosen_on_a_part_held_out_of_train_or_where_it_is_said_on_another(
+    mimica: Run, tmp_path: Path, tiny_clip: Path
+) -> None:
+    counts = dealt((10,) * 7, folds=5)
+    draw_dfew(tmp_path / "DFEW", counts)
+    told = ("train", "duse_vit_b32", "--data", "dfew:DFEW", "--fold", 1, "--encoder", tiny_clip, "--epochs", 2,
+            "--batch", 8, "--method", "linear-probe")  # fmt: skip
+    whole, test = sum(counts.clips[1, "train"]), sum(counts.clips[1, "test"])
+    for on, flags, learned, held in (
+        ("validation", (), whole - 7, "validation"),
+        ("test", ("--select-on", "test"), whole, "test"),
+        ("last", ("--select-on", "last", "--hold", 0), whole, ""),
+    ):
+        code, out, err = mimica(*told, *flags, "--out", on)
+        assert code == DONE, err
+        results = json.loads(Path(on, "results.json").read_text())
+        assert (results["selected_on"], results["data"]["train"]["clips"]) == (on, learned)
+        assert f"kept: epoch {results['epoch']} of 2, the {'last' if on == 'last' else f'best on {on}'}" in out
+        assert ("it was chosen on the part that tests it" in out) == (on == "test")
+        assert set(results["data"]) == {"train", *([held] if held else [])}
+        if held:
+            assert results["data"][held]["clips"] == {"validation": 7, "test": test}[held]

@@ -134,6 +134,19 @@ def test_which_frames_are_read_is_the_recipes_unless_it_is_said(mimica: Run, tin
     assert "unknown sampling 'segments'; did you mean 'segment'? Choose from: segment, tsn8x2, stride, " in err
 
 
+def test_balance_and_adjustment_are_the_recipes_unless_they_are_said(
+    mimica: Run, tiny_encoder: Path, table: Path
+) -> None:
+    def trained(*flags: str) -> tuple[float, float]:
+        code, out, _ = mimica(*quick(tiny_encoder, table), *flags)
+        recipe = checkpoint.read_facts(Path(out.splitlines()[-1]))["recipe"]
+        assert code == DONE
+        return recipe["balance"], recipe["adjust"]
+
+    assert trained() == (0.0, 0.0)
+    assert trained("--balance", "0.5", "--adjust", "1") == (0.5, 1.0)
+
+
 def test_a_run_is_resumed_and_not_with_another_encoder(
     mimica: Run, clip: Path, tiny_encoder: Path, table: Path
 ) -> None:
@@ -181,6 +194,12 @@ def unopened(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"--options": "beta=much"}, USAGE, "beta of DuSE is a number such as 0.7, got 'much'"),
         ({"--options": "lsea=off"}, USAGE, "unknown lsea of DuSE 'off'. Choose from: on, mean"),
         ({"--method": "linear-probe", "--options": "a=1"}, USAGE, "linear-probe has no options, got a=1"),
+        (
+            {"--select-on": "tst"},
+            USAGE,
+            "unknown part to select on 'tst'; did you mean 'test'? Choose from: validation",
+        ),
+        ({"--adjust": "-1"}, USAGE, "adjust is 0 or more, 1 for as much as the classes differ, not -1"),
         ({"--precision": "fp8"}, USAGE, "unknown precision 'fp8'. Choose from: no, bf16, fp16"),
         ({"--data": "tabel:x.csv"}, USAGE, "unknown kind of data 'tabel'. Choose from: folder:PATH, table:PATH, fer2"),
         ({"--data": "table:gone.csv"}, FAILED, "there is no gone.csv (given as table:gone.csv)"),

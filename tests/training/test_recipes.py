@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from typing import Any
 
 import pytest
 import torch
@@ -113,6 +115,36 @@ def test_the_frames_of_a_clip_are_changed_alike_and_by_what_the_paper_names_alon
     assert torch.equal(changed, changed[:, :1].expand_as(changed))
     plain = replace(how, crop=(1.0, 1.0), ratio=(1.0, 1.0), flip=0.0, angle=0.0, brightness=0.0)
     assert torch.allclose(augmented(still, draws(0, 0, range(6)), plain), still, atol=1e-5)
+
+
+def test_on_a_clip_the_best_epoch_on_what_is_held_out_is_kept_and_on_the_compact_encoder_the_last() -> None:
+    of = {name: training(name).select_on for name in TRAINING}
+    assert of.pop("duse_compact") == "last"
+    assert set(of.values()) == {"validation"}
+
+
+def test_a_tenth_of_train_is_held_out_unless_the_test_part_is_selected_on() -> None:
+    recipe = training("duse_vit_b32")
+    assert recipe.held == replace(recipe, select_on="last").held == 0.1
+    assert replace(recipe, hold=0.25).held == 0.25
+    assert replace(recipe, select_on="test").held == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"select_on": "tests"}, "unknown part to select on 'tests'; did you mean 'test'? Choose from: validation, te"),
+        ({"balance": 1.5}, "balance is from 0, as the data is, to 1, all classes equal, not 1.5"),
+        ({"balance": math.nan}, "balance is from 0, as the data is, to 1, all classes equal, not nan"),
+        ({"adjust": -1.0}, "adjust is 0 or more, 1 for as much as the classes differ, not -1"),
+        ({"adjust": math.inf}, "adjust is 0 or more, 1 for as much as the classes differ, not inf"),
+        ({"hold": 0.6}, "hold is the share of train to hold out, 0 to 0.5, not 0.6"),
+    ],
+)
+def test_a_recipe_has_no_share_that_makes_no_sense(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        replace(training("duse_vit_b32"), **changes)
+    assert str(caught.value).startswith(said)
 
 
 # Another method, other choices

@@ -19,7 +19,7 @@ class Loop:
     epochs: int | None = None
     """How many epochs."""
     batch: int | None = None
-    """How many clips a batch; a still is a clip of one frame."""
+    """How many clips a batch of each process; a still is a clip of one frame."""
     accumulate: int | None = None
     """How many batches make a step."""
     lr: float | None = None

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 class Epochs:
     """A progress bar over all epochs; it is called with each row that training reports."""
 
-    def __init__(self, epochs: int) -> None:
+    def __init__(self, epochs: int, *, quiet: bool = False) -> None:
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         self.epochs = epochs
         self.progress = Progress(
             TextColumn("epoch {task.fields[epoch]}"), BarColumn(), TextColumn("loss {task.fields[loss]:.3f}"),
-            TimeRemainingColumn(),
+            TimeRemainingColumn(), disable=quiet,
         )  # fmt: skip
         self.task = self.progress.add_task("", total=None, epoch=0, loss=float("nan"))
         self.told = 0.0

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from mimica.cli.loop import Loop, refuse_unwritable
+
+if TYPE_CHECKING:
+    from mimica.data.clipset import ClipSet
+    from mimica.labels import LabelSpace
+    from mimica.training.recipes import Training
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,29 +38,67 @@ class Train:
     """Choices of the method, such as beta=0.5 coupling=linear; `mimica models show duse` lists them."""
     sampling: str | None = None
     """Which frames of a clip are read: segment, tsn8x2, stride or stride:N, uniform, last; else the recipe's own."""
+    select_on: str | None = None
+    """Which epoch is kept: the best on a validation part held out of train, the best on test (as much of the literature
+    has it; the results say so), or the last. The recipe's own where not given."""
+    hold: float | None = None
+    """The share of train to hold out, in data that has a part to test on and none to validate on; 0 for none."""
+    balance: float | None = None
+    """How far classes are drawn equally often: 0, as the data is, to 1, all alike."""
+    adjust: float | None = None
+    """How far the loss makes up for the scarcity of classes (logit adjustment): 0 not at all, 1 wholly."""
     resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Go on from where the run in --out was last saved; without, it begins anew."""
     loop: Loop = field(default_factory=Loop)
 
     def run(self) -> int:
-        """Train, calibrate where the data has a part for it, and print where the recogniser lies."""
+        """Train, calibrate where there is a part for it, and print where the recogniser lies."""
+        from mimica.training.processes import one_voice
+
+        with one_voice():
+            return self._run()
+
+    def _run(self) -> int:
         from mimica.cli.progress import Epochs
-        from mimica.data.clipset import load, load_held, space_of
+        from mimica.data.clipset import space_of
         from mimica.encoders.named import open_encoder
-        from mimica.training.recipes import method_of, training, with_loop, with_method
+        from mimica.training.processes import processes
+        from mimica.training.results import kept
         from mimica.training.runs import train_recogniser
 
-        recipe = with_loop(training(self.recipe), **self.loop.changes())
-        recipe = replace(recipe, encoder=self.encoder or recipe.encoder, sampling=self.sampling or recipe.sampling)
-        recipe = with_method(recipe, method_of(self.preset, self.method), self.options)
         # What was typed is looked at before an encoder of gigabytes is.
+        recipe = self._recipe()
         refuse_unwritable(self.out)
         space = space_of(self.data)
-        encoder = open_encoder(recipe.encoder)
-        size = encoder.vision.size
-        clips = load(self.data, size=size, frames=recipe.kept, space=space, fold=self.fold)
-        held = load_held(self.data, size=size, frames=recipe.kept, space=space, fold=self.fold)
-        with Epochs(recipe.loop.epochs) as report:
-            path = train_recogniser(recipe, encoder, clips, out=self.out, held=held, resume=self.resume, report=report)
-        print(path)
+        all_of_us = processes()
+        with all_of_us.together():
+            encoder = open_encoder(recipe.encoder)
+            clips, held, test = self._parts(recipe, encoder.vision.size, space)
+        with Epochs(recipe.loop.epochs, quiet=not all_of_us.main) as report:
+            path = train_recogniser(
+                recipe, encoder, clips, out=self.out, held=held, test=test, resume=self.resume, report=report
+            )
+        if all_of_us.main:
+            print(*kept(path), path, sep="\n")
         return 0
+
+    def _recipe(self) -> Training:
+        from mimica.training.recipes import method_of, training, with_loop, with_method
+
+        recipe = with_loop(training(self.recipe), **self.loop.changes())
+        given = {
+            name: getattr(self, name) for name in ("encoder", "sampling", "select_on", "hold", "balance", "adjust")
+        }
+        recipe = replace(recipe, **{name: value for name, value in given.items() if value is not None})
+        return with_method(recipe, method_of(self.preset, self.method), self.options)
+
+    def _parts(self, recipe: Training, size: int, space: LabelSpace) -> tuple[ClipSet, ClipSet | None, ClipSet | None]:
+        """What to learn from, what is held out, and what is tested on where that is selected on."""
+        from mimica.data.clipset import load, load_held
+
+        def opened(part: str) -> ClipSet:
+            return load(self.data, part=part, size=size, frames=recipe.kept, space=space, fold=self.fold, hold=hold)
+
+        hold = recipe.held
+        held = load_held(self.data, size=size, frames=recipe.kept, space=space, fold=self.fold, hold=hold)
+        return opened("train"), held, opened("test") if recipe.select_on == "test" else None

@@ -30,7 +30,8 @@ class Batches:
     short windows can be read too. `sampling` is which of a clip's frames are read, one of `SAMPLINGS`.
 
     `ahead` batches are prepared in as many threads while the last one is learned from; order and bytes are what
-    they are without. Raises UsageError for an unknown sampling, and InputError in the middle of an epoch
+    they are without. `share` (r, n) is the r-th of n processes, from 0: each has its own `batch` of every n times as
+    many clips that are drawn. Raises UsageError for an unknown sampling, and InputError in the middle of an epoch
     for a clip that is left in a file and cannot be read.
     """
 
@@ -47,6 +48,7 @@ class Batches:
         augmentation: Augmentation | None = None,
         sampling: str = "uniform",
         ahead: int = 0,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
         sampled.check(sampling, frames)
         self.clips, self.batch, self.frames, self.seed = clips, batch, frames, seed
@@ -54,7 +56,13 @@ class Batches:
         self.augmentation = augmentation or Augmentation()
         count = np.bincount(clips.labels, minlength=len(clips.space))[clips.labels]
         self.weights = count ** -float(balance) / np.sum(count ** -float(balance))
-        self.steps = max(1, (per_epoch or len(clips)) // batch)
+        self.rank, self.whole = share[0], batch * share[1]
+        self.steps = max(1, (per_epoch or len(clips)) // self.whole)
+
+    @property
+    def shares(self) -> np.ndarray:
+        """How often each class is drawn [C], summing to 1."""
+        return np.bincount(self.clips.labels, weights=self.weights, minlength=len(self.clips.space))
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[dict[str, Tensor]]:
         """The batches of one epoch, in order, from batch `first` on; those before it are not computed."""
@@ -62,14 +70,15 @@ class Batches:
         again = _repeats(chosen)
 
         def made(step: int) -> dict[str, Tensor]:
-            part = slice(step * self.batch, (step + 1) * self.batch)
+            first_of = step * self.whole + self.rank * self.batch
+            part = slice(first_of, first_of + self.batch)
             return self._batch(chosen[part], again[part], epoch)
 
         return prepared(made, range(first, self.steps), ahead=self.ahead)
 
     def _chosen(self, order: np.random.Generator) -> np.ndarray:
         # Systematic sampling: each clip comes as often as its weight says, to within one.
-        wanted = self.steps * self.batch
+        wanted = self.steps * self.whole
         points = (np.arange(wanted) + order.random()) / wanted
         shuffled = order.permutation(len(self.weights))
         ends = np.cumsum(self.weights[shuffled])

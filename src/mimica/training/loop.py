@@ -1,9 +1,12 @@
 """The training loop, to be read from top to bottom.
 
-It rests on accelerate for precision and accumulation, in one process. Everything random is a
+It rests on accelerate for precision, accumulation and several processes. Everything random is a
 function of (seed, epoch, clip or batch), and a run's state is saved whole every so many steps and at
 the end of each epoch. So a run that was killed goes on to the very weights of one that was not, as
 far as the kernels of its device give the same sums twice; those of a CPU do.
+
+Of n processes each takes its own `batch`, so that a step is of n times as many clips; the curve is that
+of one process with a batch n times as large, to rounding.
 """
 
 from __future__ import annotations
@@ -14,7 +17,6 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +28,9 @@ from mimica import checkpoint
 from mimica.encoders.towers import recompute
 from mimica.errors import MimicaError, MissingExtra, UsageError, unknown
 from mimica.training.average import Average
+from mimica.training.best import Best
+from mimica.training.memory import enough_memory
+from mimica.training.processes import Processes, processes
 from mimica.training.state import Progress, State
 
 Batch = Mapping[str, Tensor]
@@ -44,9 +49,9 @@ class Diverged(MimicaError):
 class LoopConfig:
     """How to train: epochs, batch, peak learning rate with linear warm-up (epochs) and cosine to zero.
 
-    `ema` is the decay of the average of the weights that is kept and validated (0: none); `clip` the
-    largest gradient norm; `accumulate` how many batches make a step; `precision` no, bf16 or fp16.
-    `save_every` is how many steps may be lost when a run is killed (0: an epoch); `grad_checkpoint`
+    `batch` is that of each process; `ema` is the decay of the average of the weights that is kept and validated
+    (0: none); `clip` the largest gradient norm; `accumulate` how many batches make a step; `precision` no, bf16
+    or fp16. `save_every` is how many steps may be lost when a run is killed (0: an epoch); `grad_checkpoint`
     computes the layers of towers anew in the backward pass, which takes longer and far less memory. `ahead` is
     how many batches are prepared in threads while the model computes.
     """
@@ -111,75 +116,95 @@ def train(
     resume: bool = False,
     facts: Mapping[str, Any] | None = None,
     validate: Callable[[nn.Module], Mapping[str, float]] | None = None,
+    select: bool = False,
     report: Report = lambda row: None,
-) -> None:
-    """Train a learner in place; at the end it holds the averaged weights, if an average was asked for.
+) -> int:
+    """Train a learner in place, and give the epoch, from 0, whose weights it holds at the end.
 
-    Writes `out/metrics.jsonl`, one row an epoch, and `out/state.safetensors`. With `resume` an earlier
-    run in `out` goes on from where it was last saved; without, it is forgotten. `facts` is what the
-    result depends on beside `config` and must not change either. Raises CheckpointError where a state
-    was made with other settings, data or weights, and Diverged where the loss is no number any more.
+    That is the last; with `select` the best by `war` and `uar` of what `validate` gives (`best.RULE`). They are
+    the averaged weights, if an average was asked for. Writes `out/metrics.jsonl`, one row an epoch, and
+    `out/state.safetensors`, the best epoch's weights in it. With `resume` an earlier run in `out` goes on from
+    where it was last saved; without, it is forgotten. `facts` is what the result depends on beside `config` and
+    must not change either. Raises CheckpointError where a state was made with other settings, data or weights,
+    Diverged where the loss is no number any more, OutOfMemory where that is what lacks.
     """
     steps = data.steps // config.accumulate
     if steps == 0:
         raise UsageError(f"an epoch has {data.steps} batches, which is less than the {config.accumulate} to accumulate")
     recompute(learner, config.grad_checkpoint)
-    accelerator = _accelerator(config)
-    model, optimizer = accelerator.prepare(learner, _adam(learner, config))
+    all_of_us, accelerator = processes(), _accelerator(config)
+    # For evaluation, as the library calls it, is to say: not wrapped for several processes, which is done below.
+    model = accelerator.prepare_model(learner, evaluation_mode=True)
+    optimizer = accelerator.prepare(_adam(learner, config))
     trained = [p for group in optimizer.param_groups for p in group["params"]]
-    raw = accelerator.unwrap_model(model)
-    average = Average(raw, config.ema)
+    average, best = Average(learner, config.ema), Best(learner, selects=select)
     state = State(
-        path=out / "state.safetensors", module=raw, optimizer=optimizer, average=average, scaler=accelerator.scaler,
-        settings={"loop": _telling(config), "number of batches": data.steps, **(facts or {})},
+        path=out / "state.safetensors", module=learner, optimizer=optimizer, average=average, best=best,
+        scaler=accelerator.scaler,
+        settings={"loop": _telling(config, all_of_us), "number of batches": data.steps, **(facts or {})},
     )  # fmt: skip
-    here = state.restore() if resume else state.begin()
-    _cut(out / "metrics.jsonl", here.epoch)
+    with all_of_us.together():
+        here = state.restore() if resume else Progress()
+    if all_of_us.main:
+        state.forget(here)
+        _cut(out / "metrics.jsonl", here.epoch)
 
     while here.epoch < config.epochs:
         began, before = time.monotonic() - here.seconds, here.epoch * steps
         model.train()
         done = here.step * config.accumulate
+        batches = data.batches(here.epoch, done)
         # Batches too few for a step of their own are left out, so that epochs do not run into each other.
-        rest = islice(data.batches(here.epoch, done), steps * config.accumulate - done)
-        for number, batch in enumerate(rest, done + 1):
+        for number in range(done + 1, steps * config.accumulate + 1):
             _seed(config.seed, here.epoch, number)
-            norm = None
-            with accelerator.accumulate(model):
+            with (
+                all_of_us.together(),
+                enough_memory(config, here, out, accelerator.device),
+                accelerator.accumulate(model),
+            ):
+                batch = next(batches)
                 told = model({key: value.to(accelerator.device) for key, value in batch.items()})
                 accelerator.backward(told["loss"])
-                if accelerator.sync_gradients:
-                    norm = accelerator.clip_grad_norm_(trained, config.clip)
-                    for group in optimizer.param_groups:
-                        group["lr"] = rate(config, before + here.step, steps)
-                optimizer.step()
-                optimizer.zero_grad()
+            norm, told = None, all_of_us.mean(told)
+            if accelerator.sync_gradients:
+                all_of_us.mean_gradients(trained)
+                norm = accelerator.clip_grad_norm_(trained, config.clip)
+                for group in optimizer.param_groups:
+                    group["lr"] = rate(config, before + here.step, steps)
+            optimizer.step()
+            optimizer.zero_grad()
             # In fp16 the scaler skips a step whose gradient overflows, and that is as it should be.
             _refuse_astray(told["loss"], norm if accelerator.scaler is None else None, here, config)
             for key, value in told.items():
-                here.sums[key] = here.sums.get(key, 0.0) + float(value.detach())
+                here.sums[key] = here.sums.get(key, 0.0) + float(value)
             if accelerator.sync_gradients:
                 here.step += 1
                 average.follow(before + here.step)
-                if config.save_every and here.step % config.save_every == 0:
+                if all_of_us.main and config.save_every and here.step % config.save_every == 0:
                     here.seconds = time.monotonic() - began
                     state.save(here)
-            loss = here.sums["loss"] / number
-            report({"epoch": here.epoch, "step": number, "steps": steps * config.accumulate, "loss": loss})
+            if all_of_us.main:
+                loss = here.sums["loss"] / number
+                report({"epoch": here.epoch, "step": number, "steps": steps * config.accumulate, "loss": loss})
 
         means = {key: value / (here.step * config.accumulate) for key, value in here.sums.items()}
         row: dict[str, Any] = {"epoch": here.epoch, "step": before + here.step, **means}
         _seed(config.seed, here.epoch, 0)
         with average.shown():
-            row |= dict(validate(raw)) if validate else {}
-        row["seconds"] = round(time.monotonic() - began, 1)
+            with enough_memory(config, here, out, accelerator.device):
+                figures = dict(validate(learner)) if validate else {}
+            best.look(here.epoch, figures)
+        row |= {**figures, "seconds": round(time.monotonic() - began, 1)}
         here = Progress(epoch=here.epoch + 1)
-        # In this order: what was logged but not saved is trained and logged again, never the other way round.
-        _log(out / "metrics.jsonl", row)
-        state.save(here)
-        report(row)
+        if all_of_us.main:
+            # In this order: what was logged but not saved is trained and logged again, never the other way round.
+            _log(out / "metrics.jsonl", row)
+            state.save(here)
+            report(row)
     average.settle()
+    best.settle()
     _seed(config.seed, config.epochs, 0)  # so that what comes next draws the same after a resume
+    return config.epochs - 1 if best.epoch is None else best.epoch
 
 
 def _adam(learner: nn.Module, config: LoopConfig) -> torch.optim.AdamW:
@@ -197,6 +222,7 @@ def _accelerator(config: LoopConfig) -> Any:
     except ImportError:
         raise MissingExtra("accelerate", "train") from None
     settings = {"mixed_precision": config.precision, "gradient_accumulation_steps": config.accumulate}
+    settings["cpu"] = not torch.cuda.is_available() and processes().number > 1
     try:
         accelerator = Accelerator(**settings)
     except ValueError:
@@ -206,19 +232,16 @@ def _accelerator(config: LoopConfig) -> Any:
             accelerator = Accelerator(**settings)
         except ValueError as error:
             raise UsageError(f"precision {config.precision} cannot be had here: {error}") from None
-    if accelerator.num_processes > 1:
-        raise UsageError(
-            f"training runs in one process, and {accelerator.num_processes} were launched; start it without a launcher"
-        )
     if config.precision == "fp16" and accelerator.scaler is None:
         # The library would go on in full precision and say nothing.
         raise UsageError(f"precision fp16 needs a GPU, and this is a {accelerator.device.type}; choose bf16 or no")
     return accelerator
 
 
-def _telling(config: LoopConfig) -> dict[str, Any]:
-    """The settings that the result depends on."""
-    return {name: value for name, value in asdict(config).items() if name not in _WITHOUT_EFFECT}
+def _telling(config: LoopConfig, all_of_us: Processes) -> dict[str, Any]:
+    """The settings that the result depends on; the batch is that of all processes."""
+    told = {name: value for name, value in asdict(config).items() if name not in _WITHOUT_EFFECT}
+    return told | {"batch": config.batch * all_of_us.number}
 
 
 def _seed(seed: int, epoch: int, number: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -15,6 +16,9 @@ from mimica.recognition import registry
 from mimica.recognition.baselines.probe import ProbeConfig
 from mimica.recognition.duse.config import DuseConfig
 from mimica.training.loop import LoopConfig
+
+SELECTIONS = ("validation", "test", "last")
+"""What decides which epoch of a run is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,12 @@ class Training:
     has, None for as many as the data; `balance` and `shorten` are explained at `Batches`. `sampling` is which
     frames of a clip are read, one of `data.sampling.SAMPLINGS`; all but `uniform` choose among all frames of a
     file, and read `frames` of them in test too, where `uniform` reads all of the `longest` that are kept.
+
+    `adjust` is how far logits are adjusted in training by the logarithm of how often each class is drawn
+    (`adjust.shift_of`), 0 for not at all. `select_on` is which epoch is kept, one of `SELECTIONS`: the best on what
+    was held out to validate, the best on the part to test on, as much of the literature has it, or the last; the
+    last too where there is nothing to validate on. `hold` is the share of `train` that is held out for
+    that, where the data has a part to test on and none to validate on.
     """
 
     method: str = "duse"
@@ -57,9 +67,25 @@ class Training:
     shorten: float = 0.75
     sampling: str = "uniform"
     augmentation: Augmentation = field(default_factory=Augmentation)
+    adjust: float = 0.0
+    select_on: str = "last"
+    hold: float = 0.1
 
     def __post_init__(self) -> None:
         check(self.sampling, self.frames)
+        if self.select_on not in SELECTIONS:
+            raise unknown("part to select on", self.select_on, SELECTIONS)
+        if not 0 <= self.balance <= 1:
+            raise UsageError(f"balance is from 0, as the data is, to 1, all classes equal, not {self.balance:g}")
+        if not 0 <= self.adjust < math.inf:
+            raise UsageError(f"adjust is 0 or more, 1 for as much as the classes differ, not {self.adjust:g}")
+        if not 0 <= self.hold <= 0.5:
+            raise UsageError(f"hold is the share of train to hold out, 0 to 0.5, not {self.hold:g}")
+
+    @property
+    def held(self) -> float:
+        """The share of `train` to hold out: none where the literature's way of selecting is asked for."""
+        return 0.0 if self.select_on == "test" else self.hold
 
     @property
     def kept(self) -> int | None:
@@ -110,6 +136,7 @@ def duse_vit_b32() -> Training:
         balance=0.0,
         shorten=0.0,
         sampling="segment",
+        select_on="validation",
         augmentation=Augmentation(
             angle=4.0, crop=(0.8, 1.0), ratio=(3 / 4, 4 / 3), brightness=0.5,
             scale=0.0, jitter=0.0, gamma=0.0, blur=0.0, erase=0.0, motion=0.0,

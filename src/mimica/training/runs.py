@@ -5,10 +5,8 @@ N clips, T frames, C classes.
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +14,27 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mimica import __version__, checkpoint
+from mimica import checkpoint
 from mimica.clips import ClipBatch
 from mimica.data.clipset import ClipSet
 from mimica.encoders.sentence import SentenceTower
 from mimica.encoders.store import channels_last, load_any, save_encoder
 from mimica.encoders.towers import DualEncoder, pixels
-from mimica.errors import CheckpointError
+from mimica.errors import CheckpointError, UsageError
 from mimica.recognition.baselines.probe import Probe
 from mimica.recognition.duse.model import Duse
 from mimica.recognition.model import Trainable
 from mimica.recognition.registry import build
 from mimica.recognition.store import save_recogniser
+from mimica.training.adjust import shift_of
 from mimica.training.batches import Batches
 from mimica.training.calibrate import calibration, figures, logits_of_set
 from mimica.training.captions import captions
 from mimica.training.loop import Batch, Report, train
 from mimica.training.pretrain import FaceLanguage
+from mimica.training.processes import Processes, processes
 from mimica.training.recipes import Pretraining, Training
+from mimica.training.results import made_with, selection, write_results
 
 
 def pretrain(
@@ -53,6 +54,8 @@ def pretrain(
     are begun with; what `teachers`, other encoders, read in each face on average is learned beside its
     label. Raises CheckpointError for a start of another shape.
     """
+    if processes().number > 1:  # the norms of its encoder would each see their own share of a batch
+        raise UsageError("pretraining runs in one process; start it without a launcher")
     features, classes = caption_features(clips, out / "captions.safetensors")
     learner = _learner(recipe, features, classes, start, teachers)
     data = Batches(
@@ -124,16 +127,19 @@ def caption_features(clips: ClipSet, cache: Path) -> tuple[Tensor, list[int]]:
 
 
 class _Learner(nn.Module):
-    """A recogniser with the cross-entropy of its logits as loss (DuSE, eq. 1)."""
+    """A recogniser with the cross-entropy of its logits as loss (DuSE, eq. 1), adjusted by a `shift` [C] of them."""
 
-    def __init__(self, network: Duse | Probe) -> None:
+    shift: Tensor
+
+    def __init__(self, network: Duse | Probe, shift: Tensor) -> None:
         super().__init__()
         self.network = network
+        self.register_buffer("shift", shift)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         views = {name: self.network.vision.normalise(batch[name]) for name in ("face", "scene") if name in batch}
         logits = self.network(ClipBatch(valid=batch["valid"], **views))
-        loss = nn.functional.cross_entropy(logits, batch["label"])
+        loss = nn.functional.cross_entropy(logits + self.shift, batch["label"])
         return {"loss": loss, "accuracy": (logits.argmax(-1) == batch["label"]).float().mean()}
 
 
@@ -144,43 +150,83 @@ def train_recogniser(
     *,
     out: Path,
     held: ClipSet | None = None,
+    test: ClipSet | None = None,
     resume: bool = False,
     report: Report = lambda row: None,
 ) -> Path:
     """Train a method on a frozen encoder; gives the path of `out/METHOD-ENCODER.safetensors`.
 
     `held` is measured on after each epoch, and temperature and threshold are fitted on it at the end;
-    without it they stay at 1 and 0. A method with nothing to learn is only calibrated.
+    without it they stay at 1 and 0. The epoch that is kept is the best on `held`, or on `test`, or the last, as
+    `recipe.select_on` says, and the last where there is nothing held; `out/results.json` and the checkpoint's
+    facts tell which. A method with nothing to learn is only calibrated. Of several processes the main one writes.
+    Raises UsageError where a recipe selects on `test` and none is given.
     """
+    if recipe.select_on == "test" and test is None:
+        raise UsageError("there are no clips of a part test to select on; leave out --select-on test")
     torch.manual_seed(recipe.loop.seed)
     network = build(recipe.model, encoder, clips.space)
+    all_of_us = processes()
+    selected_on = "last" if held is None and recipe.select_on == "validation" else recipe.select_on
+    measured = test if selected_on == "test" else held
+    parts = {part: of for part, of in {"train": clips, "validation": held, "test": test}.items() if of is not None}
 
     def validate(module: nn.Module) -> Mapping[str, float]:
-        if held is None:
-            return {}
-        return figures(logits_of_set(network, held, sampling=recipe.sampling, frames=recipe.tested), held.labels)
+        return {} if measured is None else figures(_logits(network, measured, recipe, all_of_us), measured.labels)
 
+    chosen: dict[str, Any] = {}
     if any(weight.requires_grad for weight in network.parameters()):
         same = _same(recipe, clips) | {"encoder": encoder.identity}
-        learner = _Learner(network)
-        data = _batches(recipe, clips)
-        train(learner, data, recipe.loop, out=out, resume=resume, facts=same, validate=validate, report=report)
-    stated = _facts(recipe, clips) | {
-        "frames": recipe.longest,
-        "window": recipe.frames,
-        "mirrored": recipe.mirrored,
-        **_calibrated(network.eval(), held, recipe),
-    }
+        if measured is not None and selected_on != "last":
+            same["data to select on"] = dict(measured.manifest)
+        data = _batches(recipe, clips, all_of_us)
+        epoch = train(
+            _Learner(network, shift_of(data.shares, recipe.adjust)), data, recipe.loop, out=out, resume=resume,
+            facts=same, validate=validate, select=selected_on != "last", report=report,
+        )  # fmt: skip
+        chosen = selection(selected_on, epoch)
     path = out / f"{recipe.method}-{Path(encoder.name).stem}.safetensors"
-    save_recogniser(path, network, encoder=encoder, facts=stated)
+    if all_of_us.main:
+        _write(path, network, encoder, recipe, parts, chosen, all_of_us.number)
     return path
 
 
-def _batches(recipe: Training, clips: ClipSet) -> Batches:
+def _write(
+    path: Path, network: Duse | Probe, encoder: DualEncoder, recipe: Training, parts: Mapping[str, ClipSet],
+    chosen: Mapping[str, Any], processes: int,
+) -> None:  # fmt: skip
+    """Calibrate a network and write it with its facts, and what the run came to if it was one."""
+    facts = _facts(recipe, parts["train"], processes) | chosen
+    read = {"frames": recipe.longest, "window": recipe.frames, "mirrored": recipe.mirrored}
+    found = _calibrated(network.eval(), parts.get("validation"), recipe)
+    save_recogniser(path, network, encoder=encoder, facts=facts | read | found)
+    if chosen:
+        data = {part: dict(clips.manifest) for part, clips in parts.items()}
+        made_of = {"encoder": encoder.name, "encoder_sha256": encoder.identity, "seed": recipe.loop.seed, "data": data}
+        write_results(path.parent, {"model": path.name, **facts, **made_of})
+
+
+def _logits(network: Duse | Probe, measured: ClipSet, recipe: Training, all_of_us: Processes) -> np.ndarray:
+    """Logits [N, C] of clips, of which each process reads its share."""
+    places = range(all_of_us.rank, len(measured), all_of_us.number)
+    with all_of_us.together():
+        share = measured if all_of_us.number == 1 else measured.taken(places)
+        batch = min(64, 2 * recipe.loop.batch)  # without gradients twice as many fit
+        mine = (
+            logits_of_set(network, share, sampling=recipe.sampling, frames=recipe.tested, batch=batch)
+            if len(share) else np.zeros((0, len(share.space)), np.float32)
+        )  # fmt: skip
+    found = np.zeros((len(measured), len(measured.space)), np.float32)
+    for rank, part in enumerate(all_of_us.gathered(mine)):
+        found[rank :: all_of_us.number] = part
+    return found
+
+
+def _batches(recipe: Training, clips: ClipSet, all_of_us: Processes) -> Batches:
     return Batches(
         clips, batch=recipe.loop.batch, frames=recipe.frames, balance=recipe.balance, shorten=recipe.shorten,
         per_epoch=recipe.per_epoch, seed=recipe.loop.seed, augmentation=recipe.augmentation,
-        sampling=recipe.sampling, ahead=recipe.loop.ahead,
+        sampling=recipe.sampling, ahead=recipe.loop.ahead, share=(all_of_us.rank, all_of_us.number),
     )  # fmt: skip
 
 
@@ -211,12 +257,5 @@ def _same(recipe: Pretraining | Training, clips: ClipSet) -> dict[str, Any]:
     return {**stated, "data": dict(clips.manifest), "label space": clips.space.facts()}
 
 
-def _facts(recipe: Pretraining | Training, clips: ClipSet) -> dict[str, Any]:
-    return {
-        "mimica": __version__,
-        "recipe": asdict(recipe),
-        "data": dict(clips.manifest),
-        "torch": torch.__version__,
-        "hardware": f"{platform.machine()}, {torch.get_num_threads()} threads",
-        "date": datetime.now(UTC).date().isoformat(),
-    }
+def _facts(recipe: Pretraining | Training, clips: ClipSet, processes: int = 1) -> dict[str, Any]:
+    return {"recipe": asdict(recipe), "data": dict(clips.manifest), **made_with(processes)}

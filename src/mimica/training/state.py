@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from mimica import checkpoint
 from mimica.errors import CheckpointError
 from mimica.training.average import Average, copy, counted, learned
+from mimica.training.best import Best
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,6 +39,7 @@ class State:
     module: nn.Module
     optimizer: Any
     average: Average
+    best: Best
     scaler: Any
     settings: Mapping[str, Any]
 
@@ -45,16 +47,18 @@ class State:
         """Put the state in its file, which is the old one or the new one at any moment."""
         tensors = {f"weights.{name}": t for name, t in self._weights().items()}
         tensors |= {f"average.{name}": t for name, t in self.average.weights.items()}
+        tensors |= {f"best.{name}": t for name, t in self.best.weights.items()}
         for number, entry in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{key}": torch.as_tensor(value) for key, value in entry.items()}
         scaler = None if self.scaler is None else self.scaler.state_dict()
-        facts = {"kind": "state", **asdict(progress), "scaler": scaler, "settings": self.settings}
+        facts = {"kind": "state", **asdict(progress), "best": self.best.facts(), "scaler": scaler}
+        facts["settings"] = self.settings
         checkpoint.pack(self.path, tensors, facts)
 
-    def begin(self) -> Progress:
-        """The start of a new run. What an earlier one saved is gone, lest a resume should take it for this one's."""
-        self.path.unlink(missing_ok=True)
-        return Progress()
+    def forget(self, here: Progress) -> None:
+        """At the start of a run let go what an earlier one saved, lest a resume should take it for this one's."""
+        if here == Progress():
+            self.path.unlink(missing_ok=True)
 
     def restore(self) -> Progress:
         """Bring everything to where it was saved; gives how far that is, or the start where nothing was.
@@ -62,7 +66,7 @@ class State:
         Raises CheckpointError for the state of another run, before anything is changed.
         """
         if not self.path.exists():
-            return self.begin()
+            return Progress()
         try:
             tensors, facts = checkpoint.unpack(self.path)
         except CheckpointError as error:
@@ -75,6 +79,7 @@ class State:
             )
         copy(self._weights(), weights)
         copy(self.average.weights, _under("average.", tensors))
+        self.best.restore(facts.get("best", {"epoch": None}), _under("best.", tensors))
         self._restore_optimizer(_under("optimizer.", tensors))
         if self.scaler is not None:
             self.scaler.load_state_dict(facts["scaler"])
