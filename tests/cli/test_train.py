@@ -147,6 +147,20 @@ def test_balance_and_adjustment_are_the_recipes_unless_they_are_said(
     assert trained("--balance", "0.5", "--adjust", "1") == (0.5, 1.0)
 
 
+def test_to_select_on_what_there_is_not_is_refused_and_by_default_the_last_epoch_is_kept(
+    mimica: Run, tiny_encoder: Path, table: Path
+) -> None:
+    table.write_text("".join(line for line in table.read_text().splitlines(True) if "calibration" not in line))
+    code, _, err = mimica(*quick(tiny_encoder, table), "--select-on", "validation")
+    assert code == USAGE
+    assert "has nothing to validate on; give clips the part validation, or leave out --select-on" in err
+    code, _, err = mimica(*quick(tiny_encoder, table), "--select-on", "test")
+    assert code == FAILED
+    assert "has no clip of the part test; it has train" in err
+    code, out, _ = mimica(*quick(tiny_encoder, table))
+    assert (code, out.splitlines()[-2]) == (DONE, "kept: epoch 1 of 1, the last")
+
+
 def test_a_run_is_resumed_and_not_with_another_encoder(
     mimica: Run, clip: Path, tiny_encoder: Path, table: Path
 ) -> None:

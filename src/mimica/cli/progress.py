@@ -25,7 +25,7 @@ class Epochs:
             TextColumn("epoch {task.fields[epoch]}"), BarColumn(), TextColumn("loss {task.fields[loss]:.3f}"),
             TimeRemainingColumn(), disable=quiet,
         )  # fmt: skip
-        self.task = self.progress.add_task("", total=None, epoch=0, loss=float("nan"))
+        self.task = self.progress.add_task("", total=None, visible=False, epoch=0, loss=float("nan"))
         self.told = 0.0
 
     def __enter__(self) -> Self:
@@ -46,8 +46,9 @@ class Epochs:
         if time.monotonic() - self.told > 0.2:
             self.told = time.monotonic()
             self.progress.update(
-                self.task, completed=done, total=self.epochs * int(steps), epoch=epoch + 1, loss=float(row["loss"])
-            )
+                self.task, completed=done, total=self.epochs * int(steps), epoch=epoch + 1, loss=float(row["loss"]),
+                visible=True,
+            )  # fmt: skip
 
 
 def speak_of_any_name(streamed: bool) -> None:

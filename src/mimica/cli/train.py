@@ -95,10 +95,15 @@ class Train:
     def _parts(self, recipe: Training, size: int, space: LabelSpace) -> tuple[ClipSet, ClipSet | None, ClipSet | None]:
         """What to learn from, what is held out, and what is tested on where that is selected on."""
         from mimica.data.clipset import load, load_held
+        from mimica.errors import UsageError
 
         def opened(part: str) -> ClipSet:
             return load(self.data, part=part, size=size, frames=recipe.kept, space=space, fold=self.fold, hold=hold)
 
         hold = recipe.held
         held = load_held(self.data, size=size, frames=recipe.kept, space=space, fold=self.fold, hold=hold)
+        if held is None and self.select_on == "validation":
+            raise UsageError(
+                f"{self.data} has nothing to validate on; give clips the part validation, or leave out --select-on"
+            )
         return opened("train"), held, opened("test") if recipe.select_on == "test" else None
