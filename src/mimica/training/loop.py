@@ -156,13 +156,10 @@ def train(
         batches = data.batches(here.epoch, done)
         # Batches too few for a step of their own are left out, so that epochs do not run into each other.
         for number in range(done + 1, steps * config.accumulate + 1):
-            _seed(config.seed, here.epoch, number)
-            with (
-                all_of_us.together(),
-                enough_memory(config, here, out, accelerator.device),
-                accelerator.accumulate(model),
-            ):
+            room = enough_memory(config, here, out, accelerator.device)
+            with all_of_us.together(), room, accelerator.accumulate(model):
                 batch = next(batches)
+                _seed(config.seed, here.epoch, number)
                 told = model({key: value.to(accelerator.device) for key, value in batch.items()})
                 accelerator.backward(told["loss"])
             norm, told = None, all_of_us.mean(told)

@@ -169,26 +169,35 @@ def train_recogniser(
     all_of_us = processes()
     selected_on = "last" if held is None and recipe.select_on == "validation" else recipe.select_on
     measured = test if selected_on == "test" else held
-    parts = {part: of for part, of in {"train": clips, "validation": held, "test": test}.items() if of is not None}
-
-    def validate(module: nn.Module) -> Mapping[str, float]:
-        return {} if measured is None else figures(_logits(network, measured, recipe, all_of_us), measured.labels)
-
     chosen: dict[str, Any] = {}
     if any(weight.requires_grad for weight in network.parameters()):
-        same = _same(recipe, clips) | {"encoder": encoder.identity}
-        if measured is not None and selected_on != "last":
-            same["data to select on"] = dict(measured.manifest)
-        data = _batches(recipe, clips, all_of_us)
-        epoch = train(
-            _Learner(network, shift_of(data.shares, recipe.adjust)), data, recipe.loop, out=out, resume=resume,
-            facts=same, validate=validate, select=selected_on != "last", report=report,
+        epoch = _fit(
+            network, recipe, clips, measured, all_of_us, identity=encoder.identity, select=selected_on != "last",
+            out=out, resume=resume, report=report,
         )  # fmt: skip
         chosen = selection(selected_on, epoch)
     path = out / f"{recipe.method}-{Path(encoder.name).stem}.safetensors"
     if all_of_us.main:
+        parts = {part: of for part, of in {"train": clips, "validation": held, "test": test}.items() if of is not None}
         _write(path, network, encoder, recipe, parts, chosen, all_of_us.number)
     return path
+
+
+def _fit(
+    network: Duse | Probe, recipe: Training, clips: ClipSet, measured: ClipSet | None, all_of_us: Processes, *,
+    identity: str, select: bool, **how: Any,
+) -> int:  # fmt: skip
+    """Train a network, and give the epoch whose weights it holds: the best as `measured` after each, or the last."""
+
+    def validate(module: nn.Module) -> Mapping[str, float]:
+        return {} if measured is None else figures(_logits(network, measured, recipe, all_of_us), measured.labels)
+
+    same = _same(recipe, clips) | {"encoder": identity}
+    if measured is not None and select:
+        same["data to select on"] = dict(measured.manifest)
+    data = _batches(recipe, clips, all_of_us)
+    learner = _Learner(network, shift_of(data.shares, recipe.adjust))
+    return train(learner, data, recipe.loop, facts=same, validate=validate, select=select, **how)
 
 
 def _write(
