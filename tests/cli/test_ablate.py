@@ -19,7 +19,7 @@ def asked(tiny_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> l
     publish_small(monkeypatch)
     data = draw_dfew(tmp_path / "dfew")
     return [
-        "ablate", "duse-heads", "--data", f"dfew:{data}", "--recipe", "duse_clip",
+        "ablate", "duse-heads", "--data", f"dfew:{data}", "--recipe", "duse_vit_b32",
         "--encoder", tiny_clip, "--only", 2,
         "--epochs", 1, "--batch", 2, "--folds", 1, 2, "--out", tmp_path / "out",
     ]  # fmt: skip

@@ -26,7 +26,7 @@ class Ablate:
     """Train the variants of a recipe on the same clips with the same seeds, and print them beside the paper's table."""
 
     ablation: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="ABLATION")]
-    """duse-modules, duse-depth, duse-heads, duse-beta, or duse-tokens."""
+    """duse-modules, duse-depth, duse-heads, duse-beta, duse-tokens, or imbalance."""
     data: str
     """What `mimica train` takes; its part train is learned from and its part test measured on."""
     out: Path
@@ -100,10 +100,10 @@ class Ablate:
         from mimica.data.clipset import load, load_held
         from mimica.experiments.ablate import Split
 
-        of = partial(load, size=size, frames=recipe.kept, space=space)
+        of = partial(load, size=size, frames=recipe.kept, space=space, hold=recipe.held)
         for fold in self.folds or (None,):
             test = of(self.test, part="test") if self.test else of(self.data, part="test", fold=fold)
-            held = load_held(self.data, size=size, frames=recipe.kept, space=space, fold=fold)
+            held = load_held(self.data, size=size, frames=recipe.kept, space=space, fold=fold, hold=recipe.held)
             yield Split(fold=fold, train=of(self.data, fold=fold), held=held, test=test)
 
 

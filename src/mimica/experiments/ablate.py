@@ -136,8 +136,9 @@ def guessed(
 ) -> np.ndarray:
     """What a variant takes each test clip [N] for, trained and read unless that was done before."""
     path = _trained(recipe, encoder, split, folder)
+    test = split.test if recipe.select_on == "test" else None
     path = path or train_recogniser(
-        recipe, encoder, split.train, out=folder, held=split.held, resume=True, report=report
+        recipe, encoder, split.train, out=folder, held=split.held, test=test, resume=True, report=report
     )
     made_of = {"model": facts(str(path))["sha256"], "test": split.test.manifest["digest"]}
     kept = folder / GUESSES
@@ -158,7 +159,7 @@ def guessed(
 def _trained(recipe: Training, encoder: DualEncoder, split: Split, folder: Path) -> Path | None:
     """The finished model of a run, if it is there. Raises UsageError where another one is."""
     for path in sorted(folder.glob("*.safetensors")):
-        if path.stem in ("state", "best") or not path.with_suffix(".json").is_file():
+        if path.stem == "state" or not path.with_suffix(".json").is_file():
             continue
         there = facts(str(path))
         wanted = {"recipe": asdict(recipe), "data": dict(split.train.manifest), "encoder_sha256": encoder.identity}

@@ -132,6 +132,20 @@ def tokens(recipe: Training) -> Grid:
     return _option("duse-tokens", "tokens", printed, recipe, where="IV-D", reference="4")
 
 
+def imbalance(recipe: Training) -> Grid:
+    """What to do where classes are far from equal: nothing, draw them more equally, or adjust the logits."""
+    plain = replace(recipe, balance=0.0, adjust=0.0)
+    return Grid(
+        name="imbalance", where="no table", reference="as it is",
+        variants=(
+            Variant(name="as it is", recipe=plain),
+            Variant(name="balance 0.5", recipe=replace(plain, balance=0.5)),
+            Variant(name="balance 1", recipe=replace(plain, balance=1.0)),
+            Variant(name="adjust 1", recipe=replace(plain, adjust=1.0)),
+        ),
+    )  # fmt: skip
+
+
 def _option(
     name: str,
     option: str,
@@ -160,5 +174,6 @@ GRIDS: dict[str, Callable[[Training], Grid]] = {
     "duse-heads": heads,
     "duse-beta": beta,
     "duse-tokens": tokens,
+    "imbalance": imbalance,
 }
 """Every ablation by its name."""

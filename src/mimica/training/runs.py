@@ -205,7 +205,7 @@ def _write(
     chosen: Mapping[str, Any], processes: int,
 ) -> None:  # fmt: skip
     """Calibrate a network and write it with its facts, and what the run came to if it was one."""
-    facts = _facts(recipe, parts["train"], processes) | chosen
+    facts = {**_facts(recipe, parts["train"], processes), **chosen}
     read = {"frames": recipe.longest, "window": recipe.frames, "mirrored": recipe.mirrored}
     found = _calibrated(network.eval(), parts.get("validation"), recipe)
     save_recogniser(path, network, encoder=encoder, facts=facts | read | found)
