@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "mimica"
 
 FLOORS = (
-    {"errors", "labels", "facs", "clips", "assets", "checkpoint", "notice"},
+    {"errors", "labels", "facs", "clips", "assets", "checkpoint", "notice", "look"},
     {"video", "faces", "encoders", "metrics"},
     {"recognition", "units"},
     {"data", "training"},
@@ -39,7 +39,17 @@ BANNED_IMPORTS = {"torchvision", "timm", "open_clip", "cv2", "decord", "pandas"}
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "v2"}
 HEAVY = {"torch", "numpy", "av", "PIL", "scipy", "plotly", "pyarrow", "transformers", "accelerate", "sklearn", "lz4",
          "safetensors", "matplotlib", "moderngl"}  # fmt: skip
-LIGHT = {"errors", "labels", "facs", "assets", "checkpoint", "notice", "reading.settings", "recognition.registry"}
+LIGHT = {
+    "errors",
+    "labels",
+    "facs",
+    "assets",
+    "checkpoint",
+    "notice",
+    "look.palette",
+    "reading.settings",
+    "recognition.registry",
+}
 """Modules that are to be had at once, as are the whole command line and every package."""
 
 LONGEST_FILE, LONGEST_FUNCTION = 400, 40

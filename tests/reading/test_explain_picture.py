@@ -15,11 +15,11 @@ from PIL import Image
 from drawn import SIDE, alone, folder, photo, picture
 from mimica.errors import InputError, MissingExtra, UsageError
 from mimica.labels import EXPRESSIONS, LabelSpace
+from mimica.look.palette import luminance
+from mimica.look.picture import check, style
 from mimica.notice import SHORT
 from mimica.reading.explain import Explanation
 from mimica.reading.explain_picture import _Page, draw
-from mimica.reading.picture import check, style
-from mimica.reading.sinks.palette import luminance
 
 LONG = "a face that looks as if it had met a very long description of subtle changes, and then another, " * 4
 

@@ -17,12 +17,12 @@ from PIL import Image
 from sink_stream import LABELS, box, photo, picture, reading, stream
 
 from mimica.clips import Face, Frame, Reading
+from mimica.look.palette import CLASSES, PERSONS, class_colours, ink, luminance, rgb
 from mimica.notice import NOTICE, SHORT
 from mimica.reading.events import Closed, Opened, Seen, Settled
 from mimica.reading.sinks import open_sink
 from mimica.reading.sinks.base import SinkOptions
 from mimica.reading.sinks.figures import MOST_POINTS, timeline
-from mimica.reading.sinks.palette import CLASSES, PERSONS, class_colours, ink, luminance, rgb
 from mimica.reading.sinks.series import Series
 from mimica.reading.sinks.thumbnails import SIDE, Thumbnails
 

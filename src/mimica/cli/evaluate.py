@@ -69,7 +69,7 @@ class Evaluate:
         """Raise UsageError for what cannot be done, before anything is read."""
         from mimica.data.degrade import DEGRADATIONS
         from mimica.errors import UsageError, unknown
-        from mimica.reading.picture import check
+        from mimica.look.picture import check
 
         for name in self.degrade:
             if name not in DEGRADATIONS:

@@ -45,10 +45,10 @@ class Explain:
         from rich.console import Console
         from rich.progress import Progress
 
+        from mimica.look.picture import check
         from mimica.notice import SHORT
         from mimica.reading.explain import explain_source, one_source
         from mimica.reading.explain_picture import draw
-        from mimica.reading.picture import check
         from mimica.reading.reader import Reader
         from mimica.reading.settings import Settings
         from mimica.recognition.registry import load

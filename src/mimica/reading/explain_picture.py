@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mimica.look.palette import class_colours, ink, person_colour, rgb
+from mimica.look.picture import DPI, INK, LINE, PALE, save
 from mimica.notice import SHORT
 from mimica.reading.explain import Explanation
-from mimica.reading.picture import DPI, INK, LINE, PALE, save
-from mimica.reading.sinks.palette import class_colours, ink, person_colour, rgb
 
 _WIDTH, _MARGIN = 1600, 40
 _INNER = _WIDTH - 2 * _MARGIN

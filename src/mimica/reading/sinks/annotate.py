@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from mimica.clips import Status
-from mimica.reading.sinks.palette import class_colours, ink, person_colour, rgb
+from mimica.look.palette import class_colours, ink, person_colour, rgb
 
 _DARK, _LIGHT, _TRACK, _GREY = (14, 17, 22), (240, 243, 246), (58, 64, 72), (150, 156, 164)
 _FAINT = (188, 194, 201)

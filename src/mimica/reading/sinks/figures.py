@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mimica.reading.sinks.palette import STATUS, class_colours, rgb
+from mimica.look.palette import STATUS, class_colours, rgb
 from mimica.reading.sinks.series import Points, Series, thinned
 
 MOST_POINTS = 4000

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from mimica.clips import Reading
+from mimica.look.palette import STATUS
 from mimica.reading.events import Closed, Seen, Settled
 from mimica.reading.sinks import page
 from mimica.reading.sinks.base import FileSink, Wants, target, version
 from mimica.reading.sinks.figures import bars, timeline
-from mimica.reading.sinks.palette import STATUS
 from mimica.reading.sinks.series import Series
 from mimica.reading.sinks.thumbnails import Thumbnails
 

@@ -16,9 +16,10 @@ from typing import Any
 from urllib.parse import quote
 
 from mimica.clips import STATUSES
+from mimica.look.page import definitions, page_style
+from mimica.look.palette import STATUS, class_colours, person_colour
 from mimica.notice import NOTICE, SHORT
 from mimica.reading.events import Closed, Opened
-from mimica.reading.sinks.palette import STATUS, class_colours, person_colour
 from mimica.reading.sinks.series import Summary
 from mimica.reading.sinks.thumbnails import SIDE, Thumbnail
 from mimica.reading.sinks.trust import trust_figures, trust_section, without_curves
@@ -73,6 +74,7 @@ def render(contents: Contents) -> str:
         figures |= trust_figures(contents.opened.model)
     return template.substitute(
         title=escape(title),
+        style=page_style(),
         short=escape(SHORT),
         facts=_facts(contents),
         banner=_banner(contents),
@@ -82,8 +84,8 @@ def render(contents: Contents) -> str:
         persons="".join(_section(person, contents) for person in contents.persons),
         left_out=_left_out(contents),
         trust=trust_section(contents.opened.model) if contents.persons else "",
-        model=_definitions(without_curves(contents.opened.model)) or "<p>The model says nothing of itself.</p>",
-        settings=_definitions({"source": contents.opened.source, **contents.opened.settings, **_frames(contents)}),
+        model=definitions(without_curves(contents.opened.model)) or "<p>The model says nothing of itself.</p>",
+        settings=definitions({"source": contents.opened.source, **contents.opened.settings, **_frames(contents)}),
         notice=escape(NOTICE),
         figures=json.dumps(figures, separators=(",", ":")).replace("<", "\\u003c"),
         plotly=get_plotlyjs() if contents.persons else "",
@@ -264,18 +266,3 @@ def _left_out(contents: Contents) -> str:
         f'<th scope="col" class="words">meaning</th></tr></thead><tbody>{rows}</tbody></table>'
         + (f'<ul class="notes">{notes}</ul>' if notes else "")
     )
-
-
-def _definitions(facts: Mapping[str, object]) -> str:
-    items = "".join(f"<dt>{escape(str(k).replace('_', ' '))}</dt><dd>{_value(v)}</dd>" for k, v in facts.items())
-    return f"<dl>{items}</dl>" if items else ""
-
-
-def _value(value: object) -> str:
-    if isinstance(value, Mapping):
-        return _definitions(value) or "–"
-    if isinstance(value, (list, tuple)):
-        return escape(", ".join(map(str, value))) or "–"
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "–"}[value]
-    return escape(f"{value:.4g}" if isinstance(value, float) else str(value))
