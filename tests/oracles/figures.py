@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Sequence
 
 
 def war(truth: Sequence[int], guess: Sequence[int]) -> float:
@@ -41,3 +42,35 @@ def risk_coverage(confidence: Sequence[float], right: Sequence[bool], points: in
         answered = ranked[: max(1, round(len(ranked) * point / points))]
         curve.append((len(answered) / len(ranked), sum(not r for _, r in answered) / len(answered)))
     return curve
+
+
+def mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def deviation(values: Sequence[float]) -> float:
+    """The standard deviation of a sample: by the number of values less one."""
+    middle = mean(values)
+    return (sum((value - middle) ** 2 for value in values) / (len(values) - 1)) ** 0.5
+
+
+def pooled(folds: Sequence[tuple[Sequence[int], Sequence[int]]]) -> tuple[list[int], list[int]]:
+    """The truth and the guesses of all folds, one after the other."""
+    return [t for truth, _ in folds for t in truth], [g for _, guess in folds for g in guess]
+
+
+def mean_of_resampled_folds(
+    folds: Sequence[tuple[Sequence[int], Sequence[int]]],
+    figure: Callable[[Sequence[int], Sequence[int]], float],
+    draws: int,
+) -> list[float]:
+    """The mean over folds, again and again, each time of as many samples of each fold drawn with replacement."""
+    chance = random.Random(5)
+    means = []
+    for _ in range(draws):
+        values = []
+        for truth, guess in folds:
+            drawn = [chance.randrange(len(truth)) for _ in truth]
+            values.append(figure([truth[i] for i in drawn], [guess[i] for i in drawn]))
+        means.append(mean(values))
+    return sorted(means)

@@ -55,7 +55,11 @@ def bootstrap(
 
     Resampling N samples is, for a figure of the table, one multinomial draw of the table's cells.
     """
-    random = np.random.default_rng(seed)
-    drawn = random.multinomial(table.sum(), table.ravel() / table.sum(), size=draws).reshape(draws, *table.shape)
-    low, high = np.quantile([figure(t) for t in drawn], (0.025, 0.975))
+    low, high = np.quantile([figure(t) for t in resampled(table, draws=draws, seed=seed)], (0.025, 0.975))
     return Interval(value=figure(table), low=float(low), high=float(high))
+
+
+def resampled(table: np.ndarray, *, draws: int, seed: int = 0) -> np.ndarray:
+    """Tables [draws, ...] of as many samples as `table` has, drawn from its own with replacement."""
+    random = np.random.default_rng(seed)
+    return random.multinomial(table.sum(), table.ravel() / table.sum(), size=draws).reshape(draws, *table.shape)
