@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -14,8 +14,10 @@ from mimica.reading.settings import Settings
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import TaskID
 
     from mimica.data.clipset import Item
+    from mimica.experiments.evaluate import Report
     from mimica.reading.evaluate import Evaluation
     from mimica.reading.reader import Reader
 
@@ -43,9 +45,62 @@ class Evaluate:
     """Draw the reliability diagram and the risk by coverage to this file: .png, .svg or .pdf."""
     keep: bool = False
     """Keep the figures in the model's own .json as what it reaches on data held out; its pages then show them."""
+    protocol: Literal["5fold", "split"] | None = None
+    """Measure a published data set as papers do, every test clip once: 5fold with a model for each fold, its number
+    as {fold} in --model, or split, the one that is published. Clips are read as they are given, cropped to a face."""
+    out: Path | None = None
+    """Folder for the report of a protocol; what was read before is not read again."""
+    views: int = 1
+    """How many choices of a clip's frames a protocol reads; their logits are averaged."""
 
     def run(self) -> int:
         """Print the figures; 1 if some files could not be read."""
+        return self._by_protocol() if self.protocol else self._by_reading()
+
+    def _by_protocol(self) -> int:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        from mimica.experiments.evaluate import evaluate_protocol
+
+        out = self._of_protocol()
+        console = Console()
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+            tasks: dict[str, TaskID] = {}
+
+            def told(name: str, done: int, of: int) -> None:
+                if name not in tasks:
+                    tasks[name] = bar.add_task(f"fold {name}" if name.isdecimal() else name, total=of)
+                bar.update(tasks[name], completed=done)
+
+            report = evaluate_protocol(
+                self.data, protocol=str(self.protocol), model=self.model, out=out, views=self.views,
+                device=self.settings.device, progress=told,
+            )  # fmt: skip
+        _print_folds(report, console)
+        print(out / "report.html")
+        return int(bool(report.found.unread))
+
+    def _of_protocol(self) -> Path:
+        """Where the report goes. Raises UsageError for flags that a protocol leaves no room for."""
+        from mimica.errors import UsageError
+
+        given = {
+            "--fold": self.fold is not None, "--part": self.part is not None, "--degrade": bool(self.degrade),
+            "--json": self.json is not None, "--picture": self.picture is not None, "--keep": self.keep,
+        }  # fmt: skip
+        if found := [flag for flag, there in given.items() if there]:
+            raise UsageError(f"a protocol says itself what is measured, and reports all; leave out {', '.join(found)}")
+        if replace(self.settings, device="cpu", faces="none") != replace(Settings(), faces="none"):
+            raise UsageError(
+                "a protocol reads clips as the model samples them; of how videos are read, only --device counts"
+            )
+        if self.out is None:
+            raise UsageError("a protocol has a report; say with --out in which folder it is to lie")
+        return self.out
+
+    def _by_reading(self) -> int:
         from rich.console import Console
 
         from mimica.data.clipset import measured
@@ -71,6 +126,8 @@ class Evaluate:
         from mimica.errors import UsageError, unknown
         from mimica.look.picture import check
 
+        if self.out is not None or self.views != 1:
+            raise UsageError("--out and --views are of a protocol; add --protocol 5fold or --protocol split")
         for name in self.degrade:
             if name not in DEGRADATIONS:
                 raise unknown("degradation", name, DEGRADATIONS)
@@ -182,3 +239,25 @@ def _print_after(before: Evaluation, after: Mapping[str, Evaluation], console: C
     console.print(
         "label kept: the share of readings with status ok that say what the undegraded file does", style="dim"
     )
+
+
+def _print_folds(report: Report, console: Console) -> None:
+    from rich.table import Table
+
+    found = report.found
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("fold", "clips", "UAR %", "WAR %"):
+        table.add_column(column, justify="left" if column == "fold" else "right")
+    for part in found.folds:
+        table.add_row(part.name, str(part.n), f"{100 * part.uar:.2f}", f"{100 * part.war:.2f}")
+    if len(found.folds) > 1:
+        told = [f"{100 * f.mean.value:.2f} ± {100 * (f.deviation or 0):.2f}" for f in (found.uar, found.war)]
+        table.add_row("mean ± deviation", "", *told)
+        pooled = [f"{100 * f.pooled.value:.2f}" for f in (found.uar, found.war)]
+        table.add_row("pooled", str(found.n), *pooled)
+    console.print(table)
+    ece = "" if found.ece is None else f"ECE {found.ece:.3f}, "
+    console.print(f"{ece}{found.n} clips, {len(found.unread)} not read", highlight=False)
+    console.print(f"models selected on: {report.selected_on}", highlight=False, markup=False)
+    for why in [report.lacking] if report.lacking else []:
+        console.print(why, markup=False, soft_wrap=True)

@@ -1,1 +1,1 @@
-"""Things that train and measure again and again: ablations, folds, reports."""
+"""Experiments: folds, reports, ablations; what trains or measures again and again and tells of it."""

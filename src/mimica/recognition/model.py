@@ -81,6 +81,15 @@ class Explains(Protocol):
         ...
 
 
+@runtime_checkable
+class Staged(Protocol):
+    """A network whose features can be taken out by the names of its stages."""
+
+    def features(self, batch: ClipBatch, stages: Sequence[str]) -> dict[str, Tensor]:
+        """What a batch is at the stages asked for; `feature` [B, d] is what `logits` [B, C] are made of."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recogniser:
     """A network with what it takes to trust its output.
@@ -141,6 +150,21 @@ class Recogniser:
             if self.mirrored:
                 found = (found + self.network(replace(batch, face=batch.face.flip(-1)))) / 2
         return found
+
+    def embedded(self, clips: Sequence[Clip]) -> tuple[Tensor, Tensor]:
+        """The logits [B, C] of clips with the video features [B, d] that they are made of, in one pass.
+
+        The logits stand for the features of a network that shows none.
+        """
+        if not isinstance(self.network, Staged):
+            logits = self.logits(clips)
+            return logits, logits
+        with torch.inference_mode():
+            batch = self.batch(clips)
+            looks = [batch, replace(batch, face=batch.face.flip(-1))] if self.mirrored else [batch]
+            found = [self.network.features(look, ("feature", "logits")) for look in looks]
+        logits, features = (torch.stack([of[stage] for of in found]).mean(0) for stage in ("logits", "feature"))
+        return logits, features
 
     def probabilities(self, clips: Sequence[Clip]) -> np.ndarray:
         """Calibrated probabilities [B, C] of clips, in the order of the label space."""
