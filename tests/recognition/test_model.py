@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 import mimica
-from mimica.clips import Clip
+from mimica.clips import Clip, ClipBatch
 from mimica.encoders.towers import DualEncoder
 from mimica.labels import EXPRESSIONS
 from mimica.recognition.model import Explains, Recogniser
@@ -101,3 +102,23 @@ def test_the_worse_a_face_the_higher_the_temperature_where_there_is_a_slope(
     expected = (recogniser.logits([seen]) / over).softmax(-1).numpy()
     found = replace(recogniser, temperature=2.0, temperature_slope=0.8).probabilities([seen])
     assert np.allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_features_come_with_the_very_logits_that_are_made_of_them(recogniser: Recogniser, mirrored: bool) -> None:
+    recogniser, clips = replace(recogniser, mirrored=mirrored), [clip(3), clip(2, 1)]
+    logits, features = recogniser.embedded(clips)
+    assert torch.allclose(logits, recogniser.logits(clips), atol=1e-5)
+    assert features.shape == (2, 16)
+    silent = replace(recogniser, network=Silent(recogniser.network))
+    assert torch.equal(*silent.embedded(clips))
+
+
+class Silent:
+    """A network that shows no features."""
+
+    def __init__(self, network: Any) -> None:
+        self.network, self.vision = network, network.vision
+
+    def __call__(self, batch: ClipBatch) -> Any:
+        return self.network(batch)

@@ -90,21 +90,26 @@ def measured(
 ) -> Measured:
     """Read each test clip of a fold once, all frames of it at the model's choice, in `views` views averaged by logits.
 
-    What is read is kept in the file `keep`, and not read again unless the model or the clips have changed. A clip
-    that cannot be read is left without logits, with the reason in `errors`.
+    What is read is kept in the file `keep`, and not read again unless the model or the clips have changed, which are
+    known by name, label, and when their folder or file last changed. A clip that cannot be read is left
+    without logits, with the reason in `errors`, and tried again the next time.
     """
     how = sampled(tested.facts, views)
     same = _same(tested, how)
     found, N = _kept(keep, same), len(tested.items)
-    if found is None or len(found.logits) < N:
+    if found is None or len(found.logits) < N or found.errors:
         recogniser = load(str(tested.model), device=device)
         clips = load_files(  # that stay in their files: none is decoded before its turn
             tested.items, size=recogniser.size, frames=how.kept, space=tested.space, origin=tested.name, stored=True
         )
+        if found is not None and found.errors:
+            found = _mended(found, _read(recogniser, clips, sorted(found.errors), how))
+            _keep(keep, same, found)
         while found is None or len(found.logits) < N:
             done = 0 if found is None else len(found.logits)
             progress(done)
-            part = _read(recogniser, clips, range(done, min(done + _KEPT_EVERY, N)), how, progress)
+            places = range(done, min(done + _KEPT_EVERY, N))
+            part = _read(recogniser, clips, places, how, lambda read, before=done: progress(before + read))
             found = part if found is None else _longer(found, part)
             _keep(keep, same, found)
     progress(N)
@@ -127,7 +132,11 @@ def predictions(tested: Tested, found: Measured) -> Predictions:
 
 
 def _read(
-    recogniser: Recogniser, clips: ClipSet, places: range, how: Sampled, progress: Callable[[int], None]
+    recogniser: Recogniser,
+    clips: ClipSet,
+    places: Sequence[int],
+    how: Sampled,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> Measured:
     errors: dict[int, str] = {}
 
@@ -139,14 +148,14 @@ def _read(
             return [as_clip(np.zeros((1, recogniser.size, recogniser.size, 3), np.uint8))] * how.views
         return [_judged(clip) for clip in views] if recogniser.temperature_slope else views
 
-    at_once, done, parts = max(1, _BATCH // how.views), places.start, []
+    at_once, done, parts = max(1, _BATCH // how.views), 0, []
     made = prepared(read, places, ahead=at_once, threads=2)
     while part := list(islice(made, at_once)):
         parts.append(_embedded(recogniser, part))
         done += len(part)
         progress(done)
     logits, features, quality = (torch.cat(column) for column in zip(*parts, strict=True))
-    lost = [i - places.start for i in errors]
+    lost = [k for k, i in enumerate(places) if i in errors]
     logits[lost] = features[lost] = float("nan")
     of = "feature" if isinstance(recogniser.network, Staged) else "logits"
     return Measured(logits=logits, features=features, quality=quality, errors=errors, of=of)
@@ -198,6 +207,15 @@ def _kept(file: Path, same: dict[str, Any]) -> Measured | None:
 def _keep(file: Path, same: dict[str, Any], found: Measured) -> None:
     tensors = {name: getattr(found, name) for name in ("logits", "features", "quality")}
     checkpoint.pack(file, tensors, {"same": same, "errors": found.errors, "of": found.of})
+
+
+def _mended(before: Measured, again: Measured) -> Measured:
+    """With those that could not be read as they are read now."""
+    places = sorted(before.errors)
+    columns = {name: getattr(before, name).clone() for name in ("logits", "features", "quality")}
+    for name, column in columns.items():
+        column[places] = getattr(again, name)
+    return Measured(errors=again.errors, of=again.of, **columns)
 
 
 def _longer(before: Measured, after: Measured) -> Measured:

@@ -48,9 +48,11 @@ def draw_coverage(axes: Any, curve: Sequence[tuple[float, float, float]], *, thr
 
 
 def _framed(axes: Any) -> None:
+    from matplotlib.ticker import PercentFormatter
+
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(LINE)
     axes.tick_params(colors=PALE)
-    axes.xaxis.set_major_formatter("{x:.0%}")
-    axes.yaxis.set_major_formatter("{x:.0%}")
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_xlim(0, 1.01)
