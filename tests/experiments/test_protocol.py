@@ -8,9 +8,9 @@ from mimica.checkpoint import read_facts, restate
 from mimica.data.clipset import items
 from mimica.errors import CheckpointError, UsageError
 from mimica.experiments.protocol import planned
-from mimica.labels import MAFW
+from mimica.labels import EXPRESSIONS, MAFW
 from tiny_folds import model, models
-from tiny_sets import draw_dfew, draw_ferv39k
+from tiny_sets import draw_dfew, draw_ferv39k, frames
 
 
 @pytest.fixture
@@ -67,8 +67,6 @@ def test_renamed_data_is_known_by_its_fold_and_its_clips(spec: str, runs: str, t
 
 
 def _classes(spec: str, fold: int) -> dict[str, int]:
-    from mimica.labels import EXPRESSIONS
-
     train = [item.label for item in items(spec, fold=fold) if item.part == "train"]
     return {name: train.count(place) for place, name in enumerate(EXPRESSIONS.names)}
 
@@ -90,7 +88,7 @@ def test_a_split_has_one_model_and_one_part(tmp_path: Path, tiny_model: Path) ->
     with pytest.raises(UsageError, match=r"leave \{fold\} out"):
         planned(spec, "split", "runs/fold{fold}")
     restated = model(tiny_model, tmp_path / "m.safetensors", data={"origin": "FERV39k, part test"})
-    with pytest.raises(CheckpointError, match="cannot be measured on the part test"):
+    with pytest.raises(CheckpointError, match="cannot be measured on it"):
         planned(spec, "split", str(restated))
 
 
@@ -114,3 +112,15 @@ def test_an_encoder_is_no_recogniser(spec: str, tiny_encoder: Path) -> None:
     assert read_facts(tiny_encoder)["kind"] != "recogniser"
     with pytest.raises(CheckpointError, match="is no recogniser"):
         planned(spec, "5fold", str(tiny_encoder))
+
+
+def test_data_without_parts_is_not_measured_by_what_learned_from_it(tmp_path: Path, tiny_model: Path) -> None:
+    for name in ("fear", "anger"):
+        frames(tmp_path / "faces" / name / "clip")
+    spec = f"folder:{tmp_path / 'faces'}"
+    learned = {"origin": "faces, part train", "classes": dict.fromkeys(EXPRESSIONS.names, 0) | {"fear": 1, "anger": 1}}
+    file = model(tiny_model, tmp_path / "m.safetensors", data=learned)
+    with pytest.raises(CheckpointError, match="cannot be measured on it"):
+        planned(spec, "split", str(file))
+    restate(file, data={**learned, "classes": {"fear": 9}})
+    assert len(planned(spec, "split", str(file))[0].items) == 2, "other faces of the same name"

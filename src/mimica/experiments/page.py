@@ -73,7 +73,7 @@ def _facts(report: Report) -> str:
 
 def _banner(report: Report) -> str:
     told = []
-    if "test" in report.selected_on.split(", "):
+    if any(str(one.facts.get("selected_on", "")).startswith("test") for one in report.tested):
         told.append("<b>Selected on test.</b> These very clips chose the epoch, so that all figures are too high.")
     if absent := [part for part in report.found.folds if part.absent]:
         parts = "; ".join(f"{_fold(part.name)}: {_absent(part)}" for part in absent)

@@ -117,13 +117,13 @@ def _features(points: np.ndarray, truth: np.ndarray, labels: tuple[str, ...], ti
     whole = figure.add_subplot(grid[:, :3])
     for c in there:
         inside = truth == c
-        whole.scatter(*points[inside].T, s=size, color=colours[c], linewidths=0, alpha=0.8)
+        whole.scatter(points[inside, 0], points[inside, 1], s=size, color=colours[c], linewidths=0, alpha=0.8)
     _bare(whole)
     for place, c in enumerate(there):
         axes = figure.add_subplot(grid[place % 3, 3 + place // 3])
         inside = truth == c
-        axes.scatter(*points[~inside].T, s=size / 4, color=LINE, linewidths=0, alpha=0.6)
-        axes.scatter(*points[inside].T, s=size / 2.5, color=colours[c], linewidths=0)
+        axes.scatter(points[~inside, 0], points[~inside, 1], s=size / 4, color=LINE, linewidths=0, alpha=0.6)
+        axes.scatter(points[inside, 0], points[inside, 1], s=size / 2.5, color=colours[c], linewidths=0)
         axes.set_title(f"{labels[c]}  {inside.sum()}", loc="left", fontsize=9.5, color=INK, pad=3)
         _bare(axes)
     return figure

@@ -43,12 +43,14 @@ class Predictions:
     def guesses(self) -> np.ndarray:
         """The place of the likeliest class of each clip [N], C for one that could not be read."""
         likeliest = np.nan_to_num(self.probabilities, nan=-1.0).argmax(1)
-        return np.where(self.read, likeliest, len(self.labels))
+        guesses: np.ndarray = np.where(self.read, likeliest, len(self.labels))
+        return guesses
 
     @property
     def read(self) -> np.ndarray:
         """Which clips could be read, bool [N]."""
-        return ~np.isnan(self.probabilities).any(1)
+        read: np.ndarray = ~np.isnan(self.probabilities).any(1)
+        return read
 
 
 def joined(parts: Sequence[Predictions]) -> Predictions:

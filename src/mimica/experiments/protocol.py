@@ -65,14 +65,16 @@ def planned(spec: str, protocol: str, model: str) -> list[Tested]:
     facts = {fold: _facts(path) for fold, path in files.items()}
     space = _one_space(files, facts)
     listed = {fold: items(spec, space=space, fold=fold) for fold in folds}
-    learned = {fold: _counts([item for item in listed[fold] if item.part == "train"], space) for fold in folds}
+    # Data without parts is measured whole, so that whoever learned from it learned from what is measured.
+    learned = {fold: _counts([item for item in listed[fold] if item.part in ("", "train")], space) for fold in folds}
     _, path = parse(spec)
     found = []
     for fold in folds:
         tests = tuple(item for item in listed[fold] if item.part in ("", "test"))
         if not tests:
             raise InputError(f"{spec} has no clip of the part test" + (f" in fold {fold}" if fold else ""))
-        _refuse_learned(files[fold], facts[fold], path, fold, learned)
+        if _learned(facts[fold], path, fold, learned, parted=any(item.part for item in listed[fold])):
+            raise _refusal(files[fold], facts[fold], fold)
         root = path if path.is_dir() else path.parent
         found.append(Tested(fold=fold, model=files[fold], facts=facts[fold], space=space, items=tests, root=root))
     return found
@@ -140,27 +142,33 @@ def _one_space(files: Mapping[int | None, Path], facts: Mapping[int | None, Mapp
     return spaces[first]
 
 
-def _refuse_learned(
-    file: Path, facts: Mapping[str, Any], data: Path, fold: int | None, learned: Mapping[int | None, Mapping[str, int]]
-) -> None:
-    """Raise CheckpointError for a model that says that it learned from the clips that it would be measured on.
+def _learned(
+    facts: Mapping[str, Any], data: Path, fold: int | None, learned: Mapping[int | None, Mapping[str, int]], *,
+    parted: bool,
+) -> bool:  # fmt: skip
+    """Whether a model says that it learned from clips that it would be measured on.
 
     It says so by the name of its data, or, where that was renamed, by the fold that it states and its clips of
     each class. Models that learned from anything else may be measured.
     """
     stated = _ORIGIN.match(str(_data(facts).get("origin", "")))
     if stated is None:
-        return
+        return False
     part, at = stated["part"], int(stated["fold"]) if stated["fold"] else None
-    same = Path(stated["data"]).stem.casefold() == data.stem.casefold()
-    same |= at is not None and _data(facts).get("classes") == learned.get(at)
-    if same and (part != "train" or at != fold):
-        here = "the part test" if fold is None else f"what fold {fold} tests"
-        wanted = "the part train" if fold is None else f"the part train of fold {fold}"
-        raise CheckpointError(
-            f"{file} learned from '{stated.group()}' and cannot be measured on {here}; give a model that "
-            f"learned from {wanted}"
-        )
+    named = Path(stated["data"]).stem.casefold() == data.stem.casefold()
+    counted = _data(facts).get("classes") == learned.get(at)
+    if not parted:
+        return named and counted
+    return (named or (at is not None and counted)) and (part != "train" or at != fold)
+
+
+def _refusal(file: Path, facts: Mapping[str, Any], fold: int | None) -> CheckpointError:
+    here = "it" if fold is None else f"what fold {fold} tests"
+    wanted = "its part train, if it has one, or other data" if fold is None else f"the part train of fold {fold}"
+    return CheckpointError(
+        f"{file} learned from '{_data(facts)['origin']}' and cannot be measured on {here}; give a model that "
+        f"learned from {wanted}"
+    )
 
 
 def _data(facts: Mapping[str, Any]) -> Mapping[str, Any]:
