@@ -14,7 +14,7 @@ from tiny_sets import draw_dfew
 
 
 def dfew(root: Path, *, frames: int = 3) -> Path:
-    """A tree of DFEW of 51 clips, each of its own noise, with 10 or 11 to a fold."""
+    """A tree of DFEW of 51 clips, each of its own noise."""
     draw_dfew(root)
     for clip in sorted((root / "Clip" / "clip_224x224").iterdir()):
         for old in clip.iterdir():

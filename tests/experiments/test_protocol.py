@@ -116,7 +116,7 @@ def test_an_encoder_is_no_recogniser(spec: str, tiny_encoder: Path) -> None:
 
 def test_data_without_parts_is_not_measured_by_what_learned_from_it(tmp_path: Path, tiny_model: Path) -> None:
     for name in ("fear", "anger"):
-        frames(tmp_path / "faces" / name / "clip")
+        frames(tmp_path / "faces" / name / "clip", 2)
     spec = f"folder:{tmp_path / 'faces'}"
     learned = {"origin": "faces, part train", "classes": dict.fromkeys(EXPRESSIONS.names, 0) | {"fear": 1, "anger": 1}}
     file = model(tiny_model, tmp_path / "m.safetensors", data=learned)

@@ -28,7 +28,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> tuple[Re
     report = evaluate_protocol(
         spec, protocol="5fold", model=pattern, out=root / "out", progress=lambda *row: told.append(row)
     )
-    assert ("1", 11, 11) in told
+    assert ("1", 13, 13) in told
     assert {name for name, *_ in told} == set("12345")
     return report, root / "out"
 

@@ -19,7 +19,7 @@ from mimica.data.clipset import parse
 from mimica.experiments.literature import DATA, Row, published_figures
 from mimica.experiments.measure import Measured, Sampled, measured, predictions, sampled
 from mimica.experiments.predictions import Predictions, joined, write_predictions
-from mimica.experiments.protocol import Tested, planned
+from mimica.experiments.protocol import Planned, planned
 from mimica.experiments.results import Results, results
 from mimica.notice import NOTICE
 
@@ -40,7 +40,7 @@ class Report:
     protocol: str
     title: str
     found: Results
-    tested: tuple[Tested, ...]
+    tested: tuple[Planned, ...]
     how: tuple[Sampled, ...]
     published: tuple[Row, ...]
     latex: str
@@ -48,6 +48,11 @@ class Report:
     pictures: tuple[Path, ...]
     lacking: str
     features: str
+
+    @property
+    def model(self) -> str:
+        """What the models are called, by their files."""
+        return _model_name(self.tested)
 
     @property
     def selected_on(self) -> str:
@@ -116,12 +121,12 @@ def evaluate_protocol(
     return _reported(spec, protocol, out, tested, hows, read, found)
 
 
-def _telling(progress: Progress, one: Tested) -> Callable[[int], None]:
+def _telling(progress: Progress, one: Planned) -> Callable[[int], None]:
     return lambda done: progress(one.name, done, len(one.items))
 
 
 def _reported(
-    spec: str, protocol: str, out: Path, tested: Sequence[Tested], hows: Sequence[Sampled], read: Sequence[Measured],
+    spec: str, protocol: str, out: Path, tested: Sequence[Planned], hows: Sequence[Sampled], read: Sequence[Measured],
     found: Predictions,
 ) -> Report:  # fmt: skip
     from mimica.experiments.page import render
@@ -157,12 +162,12 @@ def latex_row(name: str, found: Results) -> str:
     )
 
 
-def _model_name(tested: Sequence[Tested]) -> str:
+def _model_name(tested: Sequence[Planned]) -> str:
     return ", ".join(dict.fromkeys(one.model.stem for one in tested))
 
 
 def _pictured(
-    out: Path, title: str, tested: Sequence[Tested], figures: Results, read: Sequence[Measured]
+    out: Path, title: str, tested: Sequence[Planned], figures: Results, read: Sequence[Measured]
 ) -> tuple[tuple[Path, ...], str]:
     """What could be drawn, and why the rest was not. Video features are those of the first fold alone.
 
@@ -182,7 +187,7 @@ def _pictured(
     there = ~torch.isnan(read[0].features).any(1).numpy()
     features = read[0].features.numpy()[there]
     if not drawable(features):
-        return drawn, "no t-SNE was drawn, for there are too few clips"
+        return drawn, "no t-SNE was drawn, for too few clips have features that differ"
     truth = torch.tensor([item.label for item in tested[0].items]).numpy()[there]
     what = f"{title}: {'video features' if read[0].of == 'feature' else 'logits'} by t-SNE"
     what += f", fold {tested[0].name}" if len(tested) > 1 else ""

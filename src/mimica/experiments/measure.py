@@ -22,7 +22,7 @@ from mimica.data.files import load_files
 from mimica.data.sampling import seen
 from mimica.errors import CheckpointError, InputError
 from mimica.experiments.predictions import Predictions
-from mimica.experiments.protocol import Tested
+from mimica.experiments.protocol import Planned
 from mimica.faces.quality import judge
 from mimica.metrics.calibration import temperature_at
 from mimica.recognition.model import Recogniser, Staged
@@ -81,7 +81,7 @@ def sampled(facts: Any, views: int) -> Sampled:
 
 
 def measured(
-    tested: Tested,
+    tested: Planned,
     keep: Path,
     *,
     views: int = 1,
@@ -109,14 +109,14 @@ def measured(
             done = 0 if found is None else len(found.logits)
             progress(done)
             places = range(done, min(done + _KEPT_EVERY, N))
-            part = _read(recogniser, clips, places, how, lambda read, before=done: progress(before + read))
+            part = _read(recogniser, clips, places, how, _beyond(done, progress))
             found = part if found is None else _longer(found, part)
             _keep(keep, same, found)
     progress(N)
     return found
 
 
-def predictions(tested: Tested, found: Measured) -> Predictions:
+def predictions(tested: Planned, found: Measured) -> Predictions:
     """The calibrated probabilities of a fold's clips, by the temperature that its model states."""
     facts, space = tested.facts, tested.space
     over = temperature_at(facts["temperature"], facts.get("temperature_slope", 0.0), found.quality.numpy())
@@ -129,6 +129,10 @@ def predictions(tested: Tested, found: Measured) -> Predictions:
         probabilities=(found.logits.double() / torch.from_numpy(over)[:, None]).softmax(-1).numpy(),
         errors=tuple(found.errors.get(i, "") for i in range(len(tested.items))),
     )
+
+
+def _beyond(before: int, progress: Callable[[int], None]) -> Callable[[int], None]:
+    return lambda done: progress(before + done)
 
 
 def _read(
@@ -174,7 +178,7 @@ def _judged(clip: Clip) -> Clip:
     return replace(clip, quality=np.array([judge(face, Face(box=whole, score=1.0)).score for face in clip.faces]))
 
 
-def _same(tested: Tested, how: Sampled) -> dict[str, Any]:
+def _same(tested: Planned, how: Sampled) -> dict[str, Any]:
     """What reading depends on: with another of these it is begun anew. Calibration is not among them."""
     facts = tested.facts
     digest = hashlib.sha256()

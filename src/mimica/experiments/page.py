@@ -79,7 +79,11 @@ def _banner(report: Report) -> str:
         parts = "; ".join(f"{_fold(part.name)}: {_absent(part)}" for part in absent)
         told.append(f"<b>Classes without a clip</b> are left out of UAR: {parts}.")
     if report.found.unread:
-        told.append(f"<b>{len(report.found.unread)} clips could not be read</b> and count as wrong.")
+        lost = len(report.found.unread)
+        many = (
+            "1 clip could not be read</b> and counts" if lost == 1 else f"{lost} clips could not be read</b> and count"
+        )
+        told.append(f"<b>{many} as wrong.")
     if report.lacking:
         told.append(escape(report.lacking.capitalize()) + ".")
     return "".join(f'<p class="banner">{one}</p>' for one in told)
@@ -164,9 +168,10 @@ def _beside(report: Report) -> str:
     if not report.published:
         return ""
     found, data = report.found, DATA[report.kind]
+    encoders = ", ".join(dict.fromkeys(str(one.facts.get("encoder", "–")) for one in report.tested))
     ours = _row(
-        [escape(report.title), _words(f"selected on: {escape(report.selected_on)}"), "", _percent(found.uar.mean.value),
-         _percent(found.war.mean.value), _words("measured here")], "ours",
+        [escape(report.model), _words(escape(encoders)), "", _percent(found.uar.mean.value),
+         _percent(found.war.mean.value), _words(f"measured here; selected on: {escape(report.selected_on)}")], "ours",
     )  # fmt: skip
     rows: list[tuple[float, str]] = [(100 * found.war.mean.value, ours)]
     for row in report.published:
@@ -197,7 +202,7 @@ def _models(report: Report) -> str:
             _words(escape(one.learned_from) or "not stated"),
             _words(escape(str(facts.get("selected_on") or "not stated"))),
             _words(escape(str(facts.get("encoder", "–")))),
-            f'<span class="path">{escape(str(facts.get("sha256", "–"))[:12])}</span>',
+            f'<span class="path whole">{escape(str(facts.get("sha256", "–"))[:12])}</span>',
         ]))  # fmt: skip
     heads = ["file", "learned from", "selected on", "encoder"]
     how = report.how[0]
@@ -208,8 +213,8 @@ def _models(report: Report) -> str:
         "frames a clip": how.frames,
         "views": "1" if how.views == 1 else f"{how.views}, their logits averaged",
     }
-    return _card("What was measured, and how", _table(["fold", *map(_Words, heads), "sha256"], rows, "rows")
-                 + '<p class="hint"></p>' + definitions(reads))  # fmt: skip
+    table = _table(["fold", *map(_Words, heads), "sha256"], rows, "rows")
+    return _card("What was measured, and how", f'{table}<div class="reads">{definitions(reads)}</div>')
 
 
 def _picture(report: Report, name: str, hint: str) -> str:

@@ -45,8 +45,8 @@ def draw_features(
 
 
 def drawable(features: np.ndarray) -> bool:
-    """Whether there are enough clips for neighbourhoods to mean anything."""
-    return len(features) >= _FEWEST_POINTS
+    """Whether enough clips differ for neighbourhoods to mean anything; of equal ones scikit-learn's t-SNE crashes."""
+    return len(np.unique(features, axis=0)) >= _FEWEST_POINTS
 
 
 def embedded(features: np.ndarray, *, seed: int = 0) -> np.ndarray:
@@ -120,7 +120,7 @@ def _features(points: np.ndarray, truth: np.ndarray, labels: tuple[str, ...], ti
         whole.scatter(points[inside, 0], points[inside, 1], s=size, color=colours[c], linewidths=0, alpha=0.8)
     _bare(whole)
     for place, c in enumerate(there):
-        axes = figure.add_subplot(grid[place % 3, 3 + place // 3])
+        axes = figure.add_subplot(grid[place // across, 3 + place % across])
         inside = truth == c
         axes.scatter(points[~inside, 0], points[~inside, 1], s=size / 4, color=LINE, linewidths=0, alpha=0.6)
         axes.scatter(points[inside, 0], points[inside, 1], s=size / 2.5, color=colours[c], linewidths=0)

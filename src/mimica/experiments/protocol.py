@@ -25,7 +25,7 @@ _ORIGIN = re.compile(r"(?P<data>.*), part (?P<part>\w+)(?: of fold (?P<fold>\d+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tested:
+class Planned:
     """A model, by its file and what that states, and the clips that it is measured on; `fold` is None for one split."""
 
     fold: int | None
@@ -51,7 +51,7 @@ class Tested:
         return path.as_posix()
 
 
-def planned(spec: str, protocol: str, model: str) -> list[Tested]:
+def planned(spec: str, protocol: str, model: str) -> list[Planned]:
     """What a protocol measures of data, fold by fold; `{fold}` in `model` stands for the number of the fold.
 
     Nothing but names, labels and what models state is read. Raises UsageError for a protocol that the data does not
@@ -76,7 +76,7 @@ def planned(spec: str, protocol: str, model: str) -> list[Tested]:
         if _learned(facts[fold], path, fold, learned, parted=any(item.part for item in listed[fold])):
             raise _refusal(files[fold], facts[fold], fold)
         root = path if path.is_dir() else path.parent
-        found.append(Tested(fold=fold, model=files[fold], facts=facts[fold], space=space, items=tests, root=root))
+        found.append(Planned(fold=fold, model=files[fold], facts=facts[fold], space=space, items=tests, root=root))
     return found
 
 
