@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,12 +126,15 @@ def put(path: Path, data: bytes) -> None:
         raise CheckpointError(f"cannot write {path}: {error.strerror or error}") from None
 
 
-def fill(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], where: str, *, leave: str | None = None) -> None:
+def fill(
+    module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], where: str, *, leave: str | Sequence[str] = ()
+) -> None:
     """Load tensors into a module; refuse any that are missing, left over or of another shape.
 
-    What `leave` names, a part of the module, has its weights from elsewhere and is let be.
+    What `leave` names, a part of the module or several, has its weights from elsewhere and is let be.
     """
-    wanted = {name: t for name, t in module.state_dict().items() if leave is None or not name.startswith(f"{leave}.")}
+    parts = tuple(f"{part}." for part in ([leave] if isinstance(leave, str) else leave))
+    wanted = {name: t for name, t in module.state_dict().items() if not name.startswith(parts)}
     missing = sorted(wanted.keys() - tensors.keys())
     extra = sorted(tensors.keys() - wanted.keys())
     shapes = sorted(k for k in wanted.keys() & tensors.keys() if wanted[k].shape != tensors[k].shape)
@@ -142,7 +145,7 @@ def fill(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], where: st
     ]
     if problems:
         raise CheckpointError(f"{where} does not fit {type(module).__name__}: {'; '.join(problems)}")
-    module.load_state_dict({k: v.to(wanted[k].dtype) for k, v in tensors.items()}, strict=leave is None)
+    module.load_state_dict({k: v.to(wanted[k].dtype) for k, v in tensors.items()}, strict=not parts)
 
 
 def _part(path: Path, data: bytes) -> Path:

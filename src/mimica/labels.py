@@ -4,7 +4,7 @@ Every data set maps its own words and numbers to a label space once, in its adap
 else in the package knows a class by a bare integer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
@@ -40,6 +40,38 @@ class LabelSpace:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def only(self, names: Sequence[str]) -> Self:
+        """Some of the classes, in the order in which they are named; other words for them stay. Raises UsageError.
+
+        >>> EXPRESSIONS.only(["fear", "joy"]).names
+        ('fear', 'happiness')
+        """
+        places = [self.index(name) for name in names]
+        kept = tuple(self.names[i] for i in places)
+        return type(self)(
+            name=self.name if kept == self.names else f"some of {self.name}",
+            names=kept,
+            descriptions=tuple(self.descriptions[i] for i in places),
+            polarity=tuple(self.polarity[i] for i in places) if self.polarity else (),
+            aliases={word: name for word, name in self.aliases.items() if name in kept},
+        )
+
+    @classmethod
+    def of_words(cls, words: Sequence[str]) -> Self:
+        """The label space of classes that are given as `NAME=description`, or as a bare name that describes itself.
+
+        >>> LabelSpace.of_words(["happiness=a broad smile", "bored"]).descriptions
+        (('a broad smile',), ('a face that looks bored',))
+        """
+        parts = [tuple(text.strip() for text in word.partition("=")[::2]) for word in words]
+        names = tuple(name for name, _ in parts)
+        return cls(
+            name="own",
+            names=names,
+            descriptions=tuple((said or f"a face that looks {name}",) for name, said in parts),
+            aliases={word: name for word, name in EXPRESSIONS.aliases.items() if name in names and word not in names},
+        )
 
     @cached_property
     def _index(self) -> dict[str, int]:

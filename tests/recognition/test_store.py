@@ -143,6 +143,7 @@ def test_a_saved_recogniser_holds_what_was_learned_and_what_it_folds_to_and_no_t
     tensors, _ = checkpoint.load(tmp_path / "d.safetensors")
     parts = ("vision_prompts", "pe_scale", "texts", "text_maps")
     folded = {f"constants.{part}" for part in parts} if isinstance(network, Duse) else set()
+    folded = {"texts"} if name == "dfer-clip-head" else folded
     trained = {name for name, weight in network.named_parameters() if weight.requires_grad}
     assert tensors.keys() == trained | folded
     assert {t.dtype for t in tensors.values()} == {torch.float16}
@@ -156,7 +157,7 @@ def test_a_saved_recogniser_states_what_it_is_and_what_it_was_learned_on(
     save_recogniser(tmp_path / "d.safetensors", moved(config, tiny_dual, PAIR), encoder=tiny_dual, facts=FACTS)
     facts = checkpoint.read_facts(tmp_path / "d.safetensors")
     assert facts["kind"] == "recogniser"
-    assert facts["architecture"] == ("linear-probe" if name == "linear-probe" else "duse")
+    assert facts["architecture"] == (name if name in ("linear-probe", "dfer-clip-head") else "duse")
     assert facts["config"] == config.facts()
     assert LabelSpace.from_facts(facts["labels"]) == PAIR
     assert (facts["encoder"], facts["encoder_sha256"]) == (tiny_dual.name, tiny_dual.identity)
@@ -229,7 +230,9 @@ def test_a_card_that_states_something_wrong_is_refused_in_its_name(
 
 def test_an_architecture_of_another_version_is_met_with_those_of_this(copied: Path) -> None:
     restate(copied, architecture="ous")
-    with pytest.raises(CheckpointError, match="is of the architecture 'ous'; this version reads duse, linear-probe"):
+    with pytest.raises(
+        CheckpointError, match="is of the architecture 'ous'; this version reads duse, linear-probe, dfer"
+    ):
         load_recogniser(copied)
 
 
@@ -258,7 +261,7 @@ def test_tensors_that_are_missing_or_too_many_are_refused(
         load_recogniser(copied)
 
 
-@pytest.mark.parametrize("name", ["duse", "coop", "linear-probe"])
+@pytest.mark.parametrize("name", ["duse", "coop", "linear-probe", "dfer-clip-head"])
 def test_weights_for_another_number_of_classes_are_refused_in_those_words(
     name: str, tiny_dual: DualEncoder, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ import tyro
 
 if TYPE_CHECKING:
     from mimica.recognition.baselines.probe import ProbeConfig
+    from mimica.recognition.baselines.temporal import TemporalConfig
     from mimica.recognition.duse.config import DuseConfig
 
 
@@ -66,7 +67,7 @@ class Models:
         return self.do.run()
 
 
-def _options(name: str, config: DuseConfig | ProbeConfig) -> None:
+def _options(name: str, config: DuseConfig | ProbeConfig | TemporalConfig) -> None:
     """Each option of a method: its value, whether the paper (arXiv 2604.12777) prints it so, what else there is."""
     from rich.console import Console
     from rich.table import Table
@@ -74,7 +75,8 @@ def _options(name: str, config: DuseConfig | ProbeConfig) -> None:
     from mimica.recognition.duse.config import DuseConfig
 
     if not isinstance(config, DuseConfig):
-        print(f"{name} has no options")
+        fixed = ", ".join(f"{key} {value}" for key, value in config.facts().items())
+        print(f"{name} has no options" + (f" to set; it has {fixed}" if fixed else ""))
         return
     table = Table(box=None, pad_edge=False, title=f"options of {name}", title_justify="left")
     for column in ("option", "value", "literal", "in the paper", "where", "choices"):

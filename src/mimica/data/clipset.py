@@ -302,6 +302,20 @@ def _said(part: str, fold: int | None) -> str:
     return part if fold is None else f"{part} of fold {fold}"
 
 
+def of_classes(clips: ClipSet, names: Sequence[str]) -> ClipSet:
+    """The clips of some classes, in a label space of only those. Raises UsageError for a class that there is not."""
+    space = clips.space.only(names)
+    to = {clips.space.index(name): place for place, name in enumerate(space.names)}
+    kept = [i for i, label in enumerate(clips.labels.tolist()) if label in to]
+    labels = np.array([to[clips.labels[i]] for i in kept], dtype=clips.labels.dtype)
+    titles = [clips.names[i] for i in kept]
+    return replace(
+        clips, frames=[clips.frames[i] for i in kept], labels=labels, names=titles, space=space,
+        scenes=None if clips.scenes is None else [clips.scenes[i] for i in kept],
+        manifest={**clips.manifest, **manifest(str(clips.manifest.get("origin", "")), titles, labels, space)},
+    )  # fmt: skip
+
+
 def from_actor(clips: ActorClips, *, size: int) -> ClipSet:
     """Clips of the synthetic actor, in memory, `size` pixels square: those that its files on disk would give."""
     from mimica.data.stored import fitted

@@ -42,14 +42,7 @@ def open_vision(named: str, *, identity: str, asked_by: Path) -> VisionTower:
     Where the encoder is no longer where it was, the folder of `asked_by` is looked in. Raises
     CheckpointError where the encoder is not there or is another one.
     """
-    beside = asked_by.parent / Path(named).name
-    if _compact(named) is None and not Path(named).exists():
-        if beside.exists():
-            named = str(beside)
-        elif Path(named).is_absolute() or "/" not in named:  # on the hub, it is OWNER/NAME
-            raise CheckpointError(
-                f"{asked_by} needs the encoder {named}, which is not there; copy it beside {asked_by.name}"
-            )
+    named = _there(named, asked_by)
     path = _compact(named)
     if path is not None:
         vision, _, facts = load_encoder(path)
@@ -57,9 +50,34 @@ def open_vision(named: str, *, identity: str, asked_by: Path) -> VisionTower:
     else:
         encoder = open_encoder(named)
         tower, found = encoder.vision, encoder.identity
-    if found != identity:
-        raise CheckpointError(f"{asked_by} was trained on another encoder than {path or named}; train it again on this")
+    _refuse_other(found, identity, asked_by, path or named)
     return tower
+
+
+def open_both(named: str, *, identity: str, asked_by: Path) -> DualEncoder:
+    """Both towers of the encoder that the file `asked_by` was learned on, where `open_vision` looks for it."""
+    named = _there(named, asked_by)
+    encoder = open_encoder(named)
+    _refuse_other(encoder.identity, identity, asked_by, named)
+    return encoder
+
+
+def _there(named: str, asked_by: Path) -> str:
+    """Where an encoder is now."""
+    beside = asked_by.parent / Path(named).name
+    if _compact(named) is None and not Path(named).exists():
+        if beside.exists():
+            return str(beside)
+        if Path(named).is_absolute() or "/" not in named:  # on the hub, it is OWNER/NAME
+            raise CheckpointError(
+                f"{asked_by} needs the encoder {named}, which is not there; copy it beside {asked_by.name}"
+            )
+    return named
+
+
+def _refuse_other(found: str, identity: str, asked_by: Path, named: str | Path) -> None:
+    if found != identity:
+        raise CheckpointError(f"{asked_by} was trained on another encoder than {named}; train it again on this")
 
 
 def _clip(named: str) -> DualEncoder:

@@ -41,7 +41,7 @@ def uar(table: np.ndarray) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """A figure with the bounds of its 95 % bootstrap interval."""
+    """A figure with the bounds of its 95 % interval."""
 
     value: float
     low: float
@@ -63,3 +63,20 @@ def resampled(table: np.ndarray, *, draws: int, seed: int = 0) -> np.ndarray:
     """Tables [draws, ...] of as many samples as `table` has, drawn from its own with replacement."""
     random = np.random.default_rng(seed)
     return random.multinomial(table.sum(), table.ravel() / table.sum(), size=draws).reshape(draws, *table.shape)
+
+
+def recall_intervals(table: np.ndarray) -> list[Interval | None]:
+    """Each class's recall with its Wilson interval, which has a width even where all or none are found; None without.
+
+    Wilson, "Probable inference, the law of succession, and statistical inference" (1927).
+    """
+    from scipy.stats import binomtest
+
+    found: list[Interval | None] = []
+    for right, number in zip(np.diag(table).tolist(), table.sum(1).tolist(), strict=True):
+        if not number:
+            found.append(None)
+            continue
+        low, high = binomtest(right, number).proportion_ci(method="wilson")
+        found.append(Interval(value=right / number, low=float(low), high=float(high)))
+    return found

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mimica.encoders.towers import DualEncoder
     from mimica.labels import LabelSpace
     from mimica.recognition.baselines.probe import Probe, ProbeConfig
+    from mimica.recognition.baselines.temporal import Temporal, TemporalConfig
     from mimica.recognition.duse.config import DuseConfig
     from mimica.recognition.duse.model import Duse
     from mimica.recognition.model import Recogniser
@@ -23,6 +24,7 @@ METHODS = {
     "coop": "baselines.match:coop",
     "zero-shot": "baselines.match:zero_shot",
     "linear-probe": "baselines.probe:ProbeConfig",
+    "dfer-clip-head": "baselines.temporal:TemporalConfig",
 }
 """What can be trained on an encoder, by name: the presets of DuSE and the baselines that it is held against.
 
@@ -59,10 +61,12 @@ def facts(name: str) -> dict[str, Any]:
     return checkpoint.read_facts(locate(name))
 
 
-def load(name: str, *, device: str = "cpu") -> Recogniser:
+def load(name: str, *, device: str = "cpu", space: LabelSpace | None = None) -> Recogniser:
     """A recogniser by name or by the path that training wrote, ready to read.
 
-    Raises UsageError for an unknown name or device, CheckpointError for weights that do not fit.
+    With a `space` it reads those classes in place of the ones that it learned, by their descriptions alone; it
+    needs its encoder's text tower for that, and its confidence is not calibrated then. Raises UsageError for
+    an unknown name or device or a method that cannot do so, CheckpointError for weights that do not fit.
     """
     path = locate(name)
     kind = _kind(path)
@@ -72,24 +76,29 @@ def load(name: str, *, device: str = "cpu") -> Recogniser:
     _check(device)
     from mimica.recognition.store import load_recogniser
 
-    return load_recogniser(path, device=device)
+    return load_recogniser(path, device=device, space=space)
 
 
-def method(name: str) -> DuseConfig | ProbeConfig:
+def method(name: str) -> DuseConfig | ProbeConfig | TemporalConfig:
     """The choices of a method by its name, one of METHODS. Raises UsageError for an unknown one."""
     if name not in METHODS:
         raise unknown("method", name, METHODS)
-    choices: DuseConfig | ProbeConfig = resolve_name(f"mimica.recognition.{METHODS[name]}")()
+    choices: DuseConfig | ProbeConfig | TemporalConfig = resolve_name(f"mimica.recognition.{METHODS[name]}")()
     return choices
 
 
-def build(config: DuseConfig | ProbeConfig, encoder: DualEncoder, space: LabelSpace) -> Duse | Probe:
+def build(
+    config: DuseConfig | ProbeConfig | TemporalConfig, encoder: DualEncoder, space: LabelSpace
+) -> Duse | Probe | Temporal:
     """A network to be trained: a method's choices on an encoder, for a label space."""
     from mimica.recognition.baselines.probe import Probe, ProbeConfig
+    from mimica.recognition.baselines.temporal import Temporal, TemporalConfig
     from mimica.recognition.duse.model import Duse
 
     if isinstance(config, ProbeConfig):
         return Probe(encoder.vision, space, log_scale=encoder.log_scale)
+    if isinstance(config, TemporalConfig):
+        return Temporal(encoder.vision, encoder.text, space, config, log_scale=encoder.log_scale)
     return Duse(encoder.vision, encoder.text, space, config, log_scale=encoder.log_scale)
 
 

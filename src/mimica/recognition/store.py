@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mimica import checkpoint
-from mimica.encoders.named import open_vision
+from mimica.encoders.named import open_both, open_vision
 from mimica.encoders.towers import DualEncoder
 from mimica.errors import CheckpointError, UsageError
 from mimica.labels import LabelSpace
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from mimica.recognition.baselines.probe import Probe
+    from mimica.recognition.baselines.temporal import Temporal
     from mimica.recognition.duse.model import Duse
 
 _STATED: dict[str, type] = {
@@ -44,18 +45,37 @@ def save_recogniser(path: Path, network: Trainable, *, encoder: DualEncoder, fac
     checkpoint.save(path, {name: t.half() for name, t in tensors.items()}, {**stated, **facts})
 
 
-def load_recogniser(path: Path, *, device: str = "cpu") -> Recogniser:
-    """A trained recogniser, frozen, with its encoder. Raises CheckpointError where weights and encoder do not fit."""
+def save_as_it_is(path: Path, recogniser: Recogniser) -> None:
+    """Write a recogniser that was not trained just now: one that has learned nothing, or reads other classes."""
+    tensors, built = recogniser.network.saved()  # type: ignore[attr-defined]
+    told = {name: value for name, value in recogniser.facts.items() if name not in ("format", "sha256")}
+    stated = {
+        "labels": recogniser.space.facts(), "frames": recogniser.frames, "window": recogniser.window,
+        "mirrored": recogniser.mirrored, "temperature": recogniser.temperature,
+        "temperature_slope": recogniser.temperature_slope, "unsure_below": recogniser.unsure_below,
+    }  # fmt: skip
+    checkpoint.save(path, {name: t.half() for name, t in tensors.items()}, {**told, **built, **stated})
+
+
+def load_recogniser(path: Path, *, device: str = "cpu", space: LabelSpace | None = None) -> Recogniser:
+    """A trained recogniser, frozen, with its encoder; with `space`, for those classes, read by their descriptions.
+
+    Raises CheckpointError where weights and encoder do not fit, UsageError for a space that it cannot take.
+    """
     tensors, facts = checkpoint.load(path)
     _refuse_unstated(facts, path.with_suffix(".json"))
     kind = _architecture(facts["architecture"], path)
     try:
-        space = LabelSpace.from_facts(facts["labels"])
-        _refuse_other_classes(tensors, space, path)
-        vision = open_vision(facts["encoder"], identity=facts["encoder_sha256"], asked_by=path)
-        network = kind.restored(vision, space, tensors, facts, str(path))
+        own = LabelSpace.from_facts(facts["labels"])
+        _refuse_other_classes(tensors, own, path)
+        if space is None:
+            vision = open_vision(facts["encoder"], identity=facts["encoder_sha256"], asked_by=path)
+            network = kind.restored(vision, own, tensors, facts, str(path))
     except UsageError as error:  # of what a file states and nobody typed
         raise CheckpointError(f"{path.with_suffix('.json')}: {error}") from None
+    if space is not None:
+        network, facts = _told(space, tensors, facts, path), _of_other_classes(facts, space, own)
+    space = space or own
     return Recogniser(
         name=path.stem,
         network=network.to(device),
@@ -71,6 +91,28 @@ def load_recogniser(path: Path, *, device: str = "cpu") -> Recogniser:
     )
 
 
+def _told(space: LabelSpace, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], path: Path) -> Duse:
+    """What was learned, beside the texts of other classes."""
+    from mimica.recognition.duse.model import Duse
+
+    if facts["architecture"] != Duse.architecture:
+        raise UsageError(
+            f"{path} is of the architecture '{facts['architecture']}', which knows only the classes that it learned; "
+            "methods that read other classes by their descriptions are duse, duse-paper, coop, zero-shot"
+        )
+    encoder = open_both(facts["encoder"], identity=facts["encoder_sha256"], asked_by=path)
+    return Duse.restored(encoder.vision, space, tensors, facts, str(path), text=encoder.text)
+
+
+def _of_other_classes(facts: Mapping[str, Any], space: LabelSpace, own: LabelSpace) -> dict[str, Any]:
+    """The facts without what was found out about the classes that were learned."""
+    kept = {name: value for name, value in facts.items() if name not in ("held_out", "sha256")}
+    return {
+        **kept, "labels": space.facts(), "learned_classes": list(own.names), "calibrated_on": None, "metrics": {},
+        "temperature": 1.0, "temperature_slope": 0.0, "unsure_below": 0.0,
+    }  # fmt: skip
+
+
 def _refuse_unstated(facts: Mapping[str, Any], where: Path) -> None:
     wanted = _STATED | _STATED_BY.get(str(facts.get("architecture")), {})
     if lacking := sorted(wanted.keys() - facts.keys()):
@@ -82,7 +124,7 @@ def _refuse_unstated(facts: Mapping[str, Any], where: Path) -> None:
 
 def _refuse_other_classes(tensors: Mapping[str, Tensor], space: LabelSpace, path: Path) -> None:
     """A plainer word than that of shapes where it is the label space that does not fit."""
-    for name in {"constants.texts", "classify.weight"} & tensors.keys():
+    for name in {"constants.texts", "texts", "classify.weight"} & tensors.keys():
         if (learned := len(tensors[name])) != len(space):
             raise CheckpointError(
                 f"{path} was trained on {learned} classes, and {path.with_suffix('.json').name} states "
@@ -90,11 +132,13 @@ def _refuse_other_classes(tensors: Mapping[str, Tensor], space: LabelSpace, path
             )
 
 
-def _architecture(name: str, path: Path) -> type[Duse] | type[Probe]:
+def _architecture(name: str, path: Path) -> type[Duse] | type[Probe] | type[Temporal]:
     from mimica.recognition.baselines.probe import Probe
+    from mimica.recognition.baselines.temporal import Temporal
     from mimica.recognition.duse.model import Duse
 
-    kinds: dict[str, type[Duse] | type[Probe]] = {kind.architecture: kind for kind in (Duse, Probe)}
+    known: tuple[type[Duse] | type[Probe] | type[Temporal], ...] = (Duse, Probe, Temporal)
+    kinds = {kind.architecture: kind for kind in known}
     if name not in kinds:
         raise CheckpointError(f"{path} is of the architecture '{name}'; this version reads {', '.join(kinds)}")
     return kinds[name]

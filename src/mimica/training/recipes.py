@@ -14,6 +14,7 @@ from mimica.encoders.mobile import MobileConfig
 from mimica.errors import UsageError, unknown
 from mimica.recognition import registry
 from mimica.recognition.baselines.probe import ProbeConfig
+from mimica.recognition.baselines.temporal import TemporalConfig
 from mimica.recognition.duse.config import DuseConfig
 from mimica.training.loop import LoopConfig
 
@@ -56,7 +57,7 @@ class Training:
     """
 
     method: str = "duse"
-    model: DuseConfig | ProbeConfig
+    model: DuseConfig | ProbeConfig | TemporalConfig
     encoder: str
     loop: LoopConfig
     frames: int

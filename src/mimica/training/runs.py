@@ -22,6 +22,7 @@ from mimica.encoders.store import channels_last, load_any, save_encoder
 from mimica.encoders.towers import DualEncoder, pixels
 from mimica.errors import CheckpointError, UsageError
 from mimica.recognition.baselines.probe import Probe
+from mimica.recognition.baselines.temporal import Temporal
 from mimica.recognition.duse.model import Duse
 from mimica.recognition.model import Trainable
 from mimica.recognition.registry import build
@@ -131,7 +132,7 @@ class _Learner(nn.Module):
 
     shift: Tensor
 
-    def __init__(self, network: Duse | Probe, shift: Tensor) -> None:
+    def __init__(self, network: Duse | Probe | Temporal, shift: Tensor) -> None:
         super().__init__()
         self.network = network
         self.register_buffer("shift", shift)
@@ -184,7 +185,7 @@ def train_recogniser(
 
 
 def _fit(
-    network: Duse | Probe, recipe: Training, clips: ClipSet, measured: ClipSet | None, all_of_us: Processes, *,
+    network: Duse | Probe | Temporal, recipe: Training, clips: ClipSet, measured: ClipSet | None, all_of_us: Processes, *,
     identity: str, select: bool, **how: Any,
 ) -> int:  # fmt: skip
     """Train a network, and give the epoch whose weights it holds: the best as `measured` after each, or the last."""
@@ -201,7 +202,7 @@ def _fit(
 
 
 def _write(
-    path: Path, network: Duse | Probe, encoder: DualEncoder, recipe: Training, parts: Mapping[str, ClipSet],
+    path: Path, network: Duse | Probe | Temporal, encoder: DualEncoder, recipe: Training, parts: Mapping[str, ClipSet],
     chosen: Mapping[str, Any], processes: int,
 ) -> None:  # fmt: skip
     """Calibrate a network and write it with its facts, and what the run came to if it was one."""
@@ -215,7 +216,7 @@ def _write(
         write_results(path.parent, {"model": path.name, **facts, **made_of})
 
 
-def _logits(network: Duse | Probe, measured: ClipSet, recipe: Training, all_of_us: Processes) -> np.ndarray:
+def _logits(network: Duse | Probe | Temporal, measured: ClipSet, recipe: Training, all_of_us: Processes) -> np.ndarray:
     """Logits [N, C] of clips, of which each process reads its share."""
     places = range(all_of_us.rank, len(measured), all_of_us.number)
     with all_of_us.together():

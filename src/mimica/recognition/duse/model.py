@@ -192,6 +192,18 @@ class Duse(nn.Module):
                 "text_maps": maps,
             }
 
+    def for_space(self, space: LabelSpace) -> Duse:
+        """The same for other classes, which it knows by their descriptions alone; what was learned goes over as a copy.
+
+        Nothing that is learned belongs to one class: prompts stand before every class text, and the head maps
+        map whatever texts there are. Raises UsageError where the text tower is gone.
+        """
+        if self.text is None:
+            raise UsageError("a frozen DuSE has no text tower to read other classes' descriptions with; load it anew")
+        other = Duse(self.vision, self.text, space, self.config, log_scale=float(self.log_scale.detach()))
+        other.load_state_dict(self.learned(), strict=False)
+        return other.train(self.training)
+
     def freeze(self) -> Duse:
         """The same recogniser with prompts, class texts and their maps folded into constants and no text tower."""
         if self.constants is None:
@@ -216,10 +228,21 @@ class Duse(nn.Module):
 
     @classmethod
     def restored(
-        cls, vision: VisionTower, space: LabelSpace, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], where: str
-    ) -> Duse:
-        """A frozen one of what `saved` gave. Raises CheckpointError where tensors are missing or do not fit."""
+        cls, vision: VisionTower, space: LabelSpace, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], where: str,
+        *, text: TextTower | None = None,
+    ) -> Duse:  # fmt: skip
+        """A frozen one of what `saved` gave; with a text tower, folded anew for whatever label space.
+
+        Raises CheckpointError where tensors are missing or do not fit.
+        """
         config = DuseConfig.from_facts(facts["config"])
+        if text is not None:
+            duse = cls(vision, text, space, config, log_scale=facts["log_scale"])
+            wanted = {name: t for name, t in tensors.items() if not name.startswith("constants.")}
+            if "log_scale" in duse.state_dict():
+                wanted["log_scale"] = torch.tensor(facts["log_scale"])
+            fill(duse, wanted, where, leave=("vision", "text"))
+            return duse.freeze()
         duse = cls(vision, None, space, config, log_scale=facts["log_scale"], layers=facts["layers"])
         duse.freeze()
         # Prompts and the texts' maps are for training on; reading needs only what they fold to.
