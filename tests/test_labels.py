@@ -155,3 +155,23 @@ def test_json_that_states_no_label_space_is_told_what_one_looks_like(stated: obj
 def test_json_that_states_a_label_space_that_does_not_fit_itself_says_why() -> None:
     with pytest.raises(UsageError, match="at least one description for each"):
         LabelSpace.from_facts({"names": ["up", "down"], "descriptions": ["it rises"]})
+
+
+def test_some_of_the_classes_stay_what_they_are_in_the_order_that_is_asked_for() -> None:
+    some = EXPRESSIONS.only(["fear", "happy"])
+    assert some.names == ("fear", "happiness")
+    assert some.descriptions == (EXPRESSIONS.descriptions[6], EXPRESSIONS.descriptions[0])
+    assert some.polarity == (-1, 1)
+    assert (some.index("afraid"), some.index("joy")) == (0, 1)
+    assert EXPRESSIONS.only(EXPRESSIONS.names) == EXPRESSIONS
+    with pytest.raises(UsageError, match="unknown label 'bored'"):
+        EXPRESSIONS.only(["fear", "bored"])
+
+
+def test_classes_can_be_given_in_words_with_or_without_a_description() -> None:
+    space = LabelSpace.of_words(["happiness = a smile = joy", "boredom"])
+    assert space.names == ("happiness", "boredom")
+    assert space.descriptions == (("a smile = joy",), ("a face that shows boredom",))
+    assert space.index("happy") == 0
+    with pytest.raises(UsageError, match="two or more distinct"):
+        LabelSpace.of_words(["fear=a", "Fear=b"])

@@ -61,15 +61,15 @@ class LabelSpace:
     def of_words(cls, words: Sequence[str]) -> Self:
         """The label space of classes that are given as `NAME=description`, or as a bare name that describes itself.
 
-        >>> LabelSpace.of_words(["happiness=a broad smile", "bored"]).descriptions
-        (('a broad smile',), ('a face that looks bored',))
+        >>> LabelSpace.of_words(["happiness=a broad smile", "boredom"]).descriptions
+        (('a broad smile',), ('a face that shows boredom',))
         """
         parts = [tuple(text.strip() for text in word.partition("=")[::2]) for word in words]
         names = tuple(name for name, _ in parts)
         return cls(
             name="own",
             names=names,
-            descriptions=tuple((said or f"a face that looks {name}",) for name, said in parts),
+            descriptions=tuple((said or f"a face that shows {name}",) for name, said in parts),
             aliases={word: name for word, name in EXPRESSIONS.aliases.items() if name in names and word not in names},
         )
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mimica.data import actor
-from mimica.data.clipset import ClipSet, from_actor, items, load, load_held, manifest, parse, space_of
+from mimica.data.clipset import ClipSet, from_actor, items, load, load_held, manifest, of_classes, parse, space_of
 from mimica.data.stored import StoredClip
 from mimica.errors import InputError, UsageError
 from mimica.labels import EXPRESSIONS, LabelSpace
@@ -215,3 +215,16 @@ def test_a_table_with_scenes_gives_clips_with_scenes_to_those_who_ask(photo: Dra
     for of, shades in ((clips, [100, 101]), (held, [102])):
         assert of.scenes is not None
         assert [int(scene[0][4, 4, 0]) for scene in of.scenes] == shades
+
+
+def test_the_clips_of_some_classes_keep_their_pictures_and_have_labels_of_only_those() -> None:
+    frames = [np.full((1, 2, 2, 1), i, np.uint8) for i in range(6)]
+    clips = ClipSet(frames=frames, labels=np.array([0, 6, 3, 6, 1, 0]), names=list("abcdef"), scenes=frames)
+    some = of_classes(clips, ["fear", "happiness"])
+    assert some.labels.tolist() == [1, 0, 0, 1]
+    assert [int(f[0, 0, 0, 0]) for f in some.frames] == [0, 1, 3, 5]
+    assert list(some.names) == ["a", "b", "d", "f"]
+    assert some.scenes is not None
+    assert [int(f[0, 0, 0, 0]) for f in some.scenes] == [0, 1, 3, 5]
+    assert some.space == EXPRESSIONS.only(["fear", "happiness"])
+    assert (some.manifest["clips"], some.manifest["classes"]) == (4, {"fear": 2, "happiness": 2})

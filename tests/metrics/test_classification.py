@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mimica.metrics.classification import bootstrap, confusion, recalls, uar, war
+from mimica.metrics.classification import bootstrap, confusion, recall_intervals, recalls, uar, war
 from oracles import figures as oracle
 
 
@@ -72,3 +72,16 @@ def test_an_interval_depends_on_its_seed_alone() -> None:
 def test_a_perfect_table_has_no_doubt() -> None:
     interval = bootstrap(confusion(np.arange(5), np.arange(5), 5), war)
     assert (interval.low, interval.value, interval.high) == (1.0, 1.0, 1.0)
+
+
+def test_a_recalls_interval_is_wilsons_and_a_class_without_samples_has_none() -> None:
+    table = np.array([[3, 1, 0, 0], [0, 5, 0, 0], [0, 0, 0, 0]])
+    first, second, third = recall_intervals(table)
+    z = 1.959963985
+    for found, right, n in ((first, 3, 4), (second, 5, 5)):
+        assert found is not None
+        p = right / n
+        middle, half = p + z * z / (2 * n), z * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5
+        expected = [p, (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)]
+        assert [found.value, found.low, found.high] == pytest.approx(expected, abs=1e-6)
+    assert third is None

@@ -31,9 +31,10 @@ def commands() -> Any:
     from mimica.cli.predict import Predict
     from mimica.cli.pretrain import Pretrain
     from mimica.cli.train import Train
+    from mimica.cli.zero_shot import ZeroShot
 
-    verbs = (Predict, Agree, Evaluate, Explain, Models, Assets, Data, Pretrain, Train, Calibrate, Ablate, Doctor)
-    named = tuple(Annotated[verb, subcommand(verb.__name__.lower())] for verb in verbs)
+    verbs = (Predict, Agree, Evaluate, ZeroShot, Explain, Models, Assets, Data, Pretrain, Train, Calibrate, Ablate, Doctor)
+    named = tuple(Annotated[verb, subcommand(_said(verb.__name__))] for verb in verbs)
     return Union[named]  # noqa: UP007 - the members are only known here
 
 
@@ -82,6 +83,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"mimica: stopped by {defect(error)}; {TRACEBACK}=1 shows the whole of it", file=sys.stderr)
         return FAILED
+
+
+def _said(verb: str) -> str:
+    """`ZeroShot` as it is typed, `zero-shot`."""
+    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in verb).lstrip("-")
 
 
 def _say(error: Exception) -> None:

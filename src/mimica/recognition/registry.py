@@ -73,7 +73,7 @@ def load(name: str, *, device: str = "cpu", space: LabelSpace | None = None) -> 
     if kind != "recogniser":
         names = ", ".join(list_models())
         raise CheckpointError(f"{path} is of the kind '{kind}', not a recogniser; choose from {names}")
-    _check(device)
+    check_device(device)
     from mimica.recognition.store import load_recogniser
 
     return load_recogniser(path, device=device, space=space)
@@ -106,7 +106,8 @@ def _kind(path: Path) -> Any:
     return checkpoint.read_facts(path).get("kind")
 
 
-def _check(device: str) -> None:
+def check_device(device: str) -> None:
+    """Raise UsageError for a device that is not here."""
     import torch
 
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mimica import __version__
 from mimica.recognition.duse.config import DuseConfig
@@ -40,7 +40,7 @@ def as_it_is(
 
     config = replace(zero_shot(), texts=texts)
     network = Duse(encoder.vision, encoder.text, space, config, log_scale=encoder.log_scale).freeze().to(device)
-    facts = {
+    facts: dict[str, Any] = {
         "kind": "recogniser", "architecture": network.architecture, "encoder": encoder.name,
         "encoder_sha256": encoder.identity, "mimica": __version__, "data": None, "calibrated_on": None, "metrics": {},
         "date": datetime.now(UTC).date().isoformat(),

@@ -228,9 +228,15 @@ class Duse(nn.Module):
 
     @classmethod
     def restored(
-        cls, vision: VisionTower, space: LabelSpace, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], where: str,
-        *, text: TextTower | None = None,
-    ) -> Duse:  # fmt: skip
+        cls,
+        vision: VisionTower,
+        space: LabelSpace,
+        tensors: Mapping[str, Tensor],
+        facts: Mapping[str, Any],
+        where: str,
+        *,
+        text: TextTower | None = None,
+    ) -> Duse:
         """A frozen one of what `saved` gave; with a text tower, folded anew for whatever label space.
 
         Raises CheckpointError where tensors are missing or do not fit.
