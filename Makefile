@@ -1,5 +1,5 @@
 # Each target is the only command needed on a fresh machine: it makes .venv, installs, fetches, runs.
-.PHONY: install test lint bench bench-memory bench-fer bench-actor bench-loader fuzz demo clean
+.PHONY: install test lint bench bench-memory bench-fer bench-actor bench-seventh bench-train bench-gpu bench-loader fuzz demo clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -55,6 +55,18 @@ bench-actor: .venv/.all
 	$(BIN)/mimica assets fetch minilm
 	$(BIN)/python benchmarks/actor.py --json benchmarks/results/actor-emotion.json
 	$(BIN)/python benchmarks/actor.py --task direction --clips 400 --test 400 --epochs 12 --json benchmarks/results/actor-direction.json
+
+# Trains seven recognisers, each without one class, and reads that class by its description; what is trained is kept.
+bench-seventh: .venv/.all
+	$(BIN)/mimica assets fetch minilm
+	$(BIN)/python benchmarks/seventh.py --json benchmarks/results/seventh.json
+
+bench-train: .venv/.all
+	$(BIN)/python benchmarks/train_step.py --json benchmarks/results/train_step.json
+
+# Needs CUDA, and of the extras only `clip`.
+bench-gpu: .venv/.all
+	$(BIN)/python benchmarks/gpu_duse.py --json benchmarks/results/gpu_duse.json
 
 # Draws jpegs into a temporary folder and trains on them for some minutes.
 bench-loader: .venv/.all
