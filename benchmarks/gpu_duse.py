@@ -21,10 +21,10 @@ from typing import Any
 import machine
 import torch
 import torch.nn.functional as F
-from loader import Words
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import CLIPConfig, CLIPModel
+from words import Words
 
 from mimica.clips import ClipBatch
 from mimica.encoders.clip import ClipText, ClipVision
@@ -114,10 +114,8 @@ def row(name: str, chosen: argparse.Namespace, peak: float | None) -> dict[str, 
     """One shape in its four ways; what the GPU has no room for says so."""
     duse = network(SHAPES[name], "cuda")
     batch, labels = batch_of(chosen.clips, chosen.frames, duse.vision.size, "cuda")
-    few, of_few = batch_of(1, chosen.frames, duse.vision.size, "cuda")
-    vision_and_text, two = flops(step_of(duse, few, of_few)), batch_of(2, chosen.frames, duse.vision.size, "cuda")
-    a_clip = flops(step_of(duse, *two)) - vision_and_text  # the class texts cost the same for one clip as for many
-    work = vision_and_text + (chosen.clips - 1) * a_clip
+    one, two = (flops(step_of(duse, *batch_of(n, chosen.frames, duse.vision.size, "cuda"))) for n in (1, 2))
+    work = one + (chosen.clips - 1) * (two - one)  # the class texts cost the same for one clip as for many
     found: dict[str, Any] = {"flops_of_step": work}
     for compiling in (False, True):
         if compiling and chosen.no_compile:

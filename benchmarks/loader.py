@@ -18,21 +18,11 @@ from typing import Any
 import machine
 import numpy as np
 from rich.progress import track
+from words import Words
 
 SIZE, LONG, FRAMES, BATCH = 224, 70, 16, 2
 GOAL = 0.05
 """The share of the time that may be waited."""
-
-
-class Words:
-    """Stands for CLIP's tokenizer: a number a word, since random weights know no language."""
-
-    def __len__(self) -> int:
-        return 49408
-
-    def __call__(self, sentences: Sequence[str], verbose: bool = False) -> dict[str, list[list[int]]]:
-        numbers = [[1 + sum(map(ord, word)) for word in sentence.split()] for sentence in sentences]
-        return {"input_ids": [[49406, *of, 49407] for of in numbers]}
 
 
 class Watched:

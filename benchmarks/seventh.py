@@ -55,7 +55,7 @@ def trained(name: str, chosen: Any, encoder: DualEncoder, train: ClipSet) -> str
 
 
 def read(name: str, chosen: Any, encoder: DualEncoder, train: ClipSet, test: ClipSet) -> dict[str, np.ndarray]:
-    """The shares of all test clips by the model that never saw a class, by its control, and by the bare encoder."""
+    """The shares of all test clips by the model that never saw a class, and by its control."""
     path, place = trained(name, chosen, encoder, train), EXPRESSIONS.index(name)
     texts = list(EXPRESSIONS.descriptions)
     texts[place] = (NOTHING,)
@@ -63,7 +63,6 @@ def read(name: str, chosen: Any, encoder: DualEncoder, train: ClipSet, test: Cli
     return {
         "by its description": scores(load(path, space=EXPRESSIONS).network, test),
         "by a text of nothing": scores(load(path, space=control).network, test),
-        "the encoder as it is": scores(as_it_is(encoder, EXPRESSIONS).network, test),
     }
 
 
@@ -110,6 +109,8 @@ def main() -> None:
     for name in chosen.classes:
         for way, shares in read(name, chosen, encoder, train, test).items():
             found.setdefault(way, {})[EXPRESSIONS.index(name)] = shares
+    bare = scores(as_it_is(encoder, EXPRESSIONS).network, test)
+    found["the encoder as it is"] = {EXPRESSIONS.index(name): bare for name in chosen.classes}
     result |= {key: getattr(chosen, key) for key in ("clips", "test", "frames", "epochs", "lr", "seed", "encoder")}
     result |= {"threads": chosen.threads, "chance": {"recall": 1 / len(EXPRESSIONS), "auroc": 0.5}, "ways": {}}
     for way, by_class in found.items():

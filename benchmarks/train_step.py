@@ -25,10 +25,10 @@ from typing import Any
 import machine
 import torch
 import torch.nn.functional as F
-from loader import Words
 from rich.progress import track
 from torch import Tensor, nn
 from transformers import CLIPConfig, CLIPModel
+from words import Words
 
 from mimica.clips import ClipBatch
 from mimica.encoders.clip import ClipText, ClipVision, _causal
@@ -98,17 +98,17 @@ class Plain(nn.Module):
 def networks() -> tuple[Duse, Plain]:
     """Both, with the same weights."""
     torch.manual_seed(0)
-    config = CLIPConfig()  # the library's default shape is ViT-B/32
-    ours, eager = (CLIPModel._from_config(config, attn_implementation=way) for way in ("sdpa", "eager"))
+    # The library's default shape is ViT-B/32. A config each: it notes its model's way of attention in it.
+    ours, eager = (CLIPModel._from_config(CLIPConfig(), attn_implementation=way) for way in ("sdpa", "eager"))
     eager.load_state_dict(ours.state_dict())
     vision, text = ClipVision(ours), ClipText(ours, Words())
     duse = Duse(vision, text, EXPRESSIONS, DuseConfig(), log_scale=4.6).train()
     return duse, Plain(duse, eager)
 
 
-def batch_of(clips: int, frames: int) -> tuple[ClipBatch, Tensor]:
+def batch_of(clips: int, frames: int, size: int = 224) -> tuple[ClipBatch, Tensor]:
     """Noise, and labels."""
-    face = torch.randn(clips, frames, 3, 224, 224, generator=torch.Generator().manual_seed(1))
+    face = torch.randn(clips, frames, 3, size, size, generator=torch.Generator().manual_seed(1))
     return ClipBatch(face=face, valid=torch.ones(clips, frames, dtype=torch.bool)), torch.arange(clips) % 7
 
 
@@ -191,7 +191,7 @@ def held_by(step: Callable[[], Any], leave: set[int]) -> int:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in leave:
             kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
+        return tensor.detach()  # the tensor itself would hold the graph that holds it
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         step()
