@@ -11,6 +11,7 @@ was pretrained with captions of all seven. What is trained already in --out is n
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -100,7 +101,7 @@ def main() -> None:
     chosen = _chosen()
     result: dict[str, Any] = {"machine": machine.settle()}
     torch.set_num_threads(chosen.threads)
-    encoder, console = open_encoder(chosen.encoder), Console()
+    encoder, console = open_encoder(chosen.encoder), Console(width=None if sys.stdout.isatty() else 130)
     size = encoder.vision.size
     with console.status("drawing clips"):
         train, _ = drawn("emotion", "train", chosen.clips, chosen.frames, size)
