@@ -3,7 +3,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from mimica.clips import Face
-from mimica.faces.quality import BLUR_LEAVES, LOW, SIZE_LEAVES, judge
+from mimica.faces.quality import BLUR_LEAVES, LOW, SIZE_LEAVES, TURN_LEAVES, judge
 
 # A head from the front in units of the distance between its eyes; depth towards the viewer.
 HEAD = np.array([[-0.5, 0, 0], [0.5, 0, 0], [0, 0.5, 0.55], [-0.35, 1, 0], [0.35, 1, 0]])
@@ -81,8 +81,12 @@ def test_a_face_of_one_colour_is_judged_without_a_warning():
     assert quality.score == 0
 
 
-@pytest.mark.parametrize("measured", [SIZE_LEAVES, tuple((1 - blur, left) for blur, left in reversed(BLUR_LEAVES))])
-def test_a_larger_or_sharper_face_is_never_judged_worse(measured):
+def backwards(measured):
+    return tuple((1 - value, left) for value, left in reversed(measured))
+
+
+@pytest.mark.parametrize("measured", [SIZE_LEAVES, backwards(BLUR_LEAVES), backwards(TURN_LEAVES)])
+def test_a_larger_or_sharper_face_or_one_less_turned_is_never_judged_worse(measured):
     at, left = zip(*measured, strict=True)
     assert list(at) == sorted(set(at))
     assert list(left) == sorted(left)

@@ -33,7 +33,21 @@ def commands() -> Any:
     from mimica.cli.train import Train
     from mimica.cli.zero_shot import ZeroShot
 
-    verbs = (Predict, Agree, Evaluate, ZeroShot, Explain, Models, Assets, Data, Pretrain, Train, Calibrate, Ablate, Doctor)
+    verbs = (
+        Predict,
+        Agree,
+        Evaluate,
+        ZeroShot,
+        Explain,
+        Models,
+        Assets,
+        Data,
+        Pretrain,
+        Train,
+        Calibrate,
+        Ablate,
+        Doctor,
+    )
     named = tuple(Annotated[verb, subcommand(_said(verb.__name__))] for verb in verbs)
     return Union[named]  # noqa: UP007 - the members are only known here
 

@@ -1,8 +1,8 @@
 """Judge how well a face can be read: how large, how sharp and how far turned it is.
 
-What size and blur leave was measured with the shipped recogniser on pictures that it had not learned
-from, made smaller and blurred step by step (`benchmarks/quality.py`). The rules for turned heads and
-for boxes that leave the picture are rules of thumb.
+What size, blur and turn leave was measured with the shipped recogniser: on pictures that it had not learned
+from, made smaller and blurred step by step (`benchmarks/quality.py`), and on rendered heads turned aside
+(`benchmarks/turned.py`). The rule for boxes that leave the picture is a rule of thumb.
 """
 
 from __future__ import annotations
@@ -18,20 +18,23 @@ from mimica.faces.crop import cut, square
 LOW = 0.6
 """A face whose `Quality.score` is below this is called low quality: two fifths of what it tells are lost."""
 
-SIZE_LEAVES = ((4, 0.0), (8, 0.28), (10, 0.38), (12, 0.58), (16, 0.73), (20, 0.86), (24, 0.92), (32, 0.96), (40, 1.0))
+SIZE_LEAVES = ((4, 0.0), (8, 0.32), (10, 0.38), (12, 0.5), (16, 0.67), (20, 0.82), (24, 0.9), (32, 0.98), (40, 1.0))
 """Sides of a face in pixels, and what is left at each of the accuracy above chance that a large face gives."""
 
 BLUR_LEAVES = (
     (0.13, 1.0),
-    (0.45, 0.95),
-    (0.7, 0.86),
-    (0.83, 0.73),
-    (0.9, 0.55),
-    (0.93, 0.38),
-    (0.95, 0.18),
+    (0.45, 0.94),
+    (0.7, 0.84),
+    (0.83, 0.71),
+    (0.9, 0.56),
+    (0.93, 0.45),
+    (0.95, 0.25),
     (1.0, 0.0),
 )
 """The same by `Quality.blur`."""
+
+TURN_LEAVES = ((5, 1.0), (18, 0.93), (33, 0.83), (43, 0.75), (51, 0.63), (58, 0.5), (63, 0.28), (66, 0.0))
+"""The same by `Quality.turn` in degrees, to either side; what is judged stops near 64 while a head turns on."""
 
 _GRID = 48
 _NOSE = 0.55
@@ -63,7 +66,7 @@ def judge(image: np.ndarray, face: Face) -> Quality:
         _ramp(_share_inside(image, face.box), 0.4, 0.9),
     ]
     if turn is not None:
-        marks.append(_ramp(-abs(turn), -80, -35))
+        marks.append(_left(abs(turn), TURN_LEAVES))
     return Quality(size=face.size, blur=blur, turn=turn, score=min(marks))
 
 

@@ -169,7 +169,6 @@ def duse_compact() -> Training:
         loop=LoopConfig(epochs=6, batch=32, lr=1e-3, ema=0.99, precision="bf16"),
         frames=8,
         per_epoch=6400,
-        mirrored=True,
     )
 
 

@@ -185,8 +185,8 @@ def train_recogniser(
 
 
 def _fit(
-    network: Duse | Probe | Temporal, recipe: Training, clips: ClipSet, measured: ClipSet | None, all_of_us: Processes, *,
-    identity: str, select: bool, **how: Any,
+    network: Duse | Probe | Temporal, recipe: Training, clips: ClipSet, measured: ClipSet | None,
+    all_of_us: Processes, *, identity: str, select: bool, **how: Any,
 ) -> int:  # fmt: skip
     """Train a network, and give the epoch whose weights it holds: the best as `measured` after each, or the last."""
 
