@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from mimica.look.picture import INK, LINE, PALE
@@ -16,16 +17,23 @@ def draw_reliability(axes: Any, bars: Sequence[tuple[int, float, float]], *, ece
     `of` is what is counted, such as faces.
     """
     axes.plot([0, 1], [0, 1], color=PALE, linestyle=":")
-    axes.bar(
-        [confidence for _, confidence, _ in bars], [right for *_, right in bars], width=0.045, color=_BAR,
-        edgecolor="white", linewidth=0.5,
-    )  # fmt: skip
-    for number, confidence, right in bars:
-        axes.text(confidence, right + 0.015, str(number), ha="center", fontsize=8, color=PALE)
+    places = [confidence for _, confidence, _ in bars]
+    axes.bar(places, [right for *_, right in bars], width=_widths(places), color=_BAR)
+    for number, confidence, right in bars:  # upright, for two bars may stand closer than a number is wide
+        axes.text(
+            confidence, right + 0.015, str(number), ha="center", va="bottom", rotation=90, fontsize=8, color=PALE,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+        )  # fmt: skip
     error = "" if ece is None else f", ECE {ece:.3f}"
     axes.set_title(f"Right by confidence{error}; numbers are {of}", loc="left", fontsize=11, color=INK)
-    axes.set(xlabel="confidence", ylabel="right", ylim=(0, 1.05))
+    axes.set(xlabel="confidence", ylabel="right", ylim=(0, 1.1), yticks=[0, 0.2, 0.4, 0.6, 0.8, 1])
     _framed(axes)
+
+
+def _widths(places: Sequence[float], widest: float = 0.045) -> list[float]:
+    """How wide the bars at some places may be that none overlaps its neighbour."""
+    gaps = [widest / 0.9, *(right - left for left, right in pairwise(places)), widest / 0.9]
+    return [0.9 * min(widest / 0.9, *beside) for beside in pairwise(gaps)]
 
 
 def draw_coverage(axes: Any, curve: Sequence[tuple[float, float, float]], *, threshold: float | None) -> None:
