@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from mimica.encoders import keys
 from mimica.encoders.library import quiet, tokens
+from mimica.encoders.quick_gelu import put_into
 from mimica.encoders.towers import (
     After,
     DualEncoder,
@@ -50,6 +51,7 @@ class ClipVision(SteppedVision):
     def __init__(self, model: Any, *, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> None:
         super().__init__()
         self.tower, self.project = model.vision_model, model.visual_projection
+        put_into(self.tower)
         config = model.config.vision_config
         self.size, self.width, self.layers = int(config.image_size), config.hidden_size, config.num_hidden_layers
         self.dim = self.project.out_features
@@ -89,6 +91,7 @@ class ClipText(nn.Module):
     def __init__(self, model: Any, tokenizer: Any) -> None:
         super().__init__()
         self.tower, self.project, self.tokenizer = model.text_model, model.text_projection, tokenizer
+        put_into(self.tower)
         config = model.config.text_config
         if len(tokenizer) != config.vocab_size:
             raise CheckpointError(
