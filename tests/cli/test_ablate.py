@@ -39,7 +39,7 @@ def test_a_table_is_printed_beside_the_papers_and_kept(mimica: Run, asked: list[
 
 def test_what_is_not_there_is_refused_with_what_is(mimica: Run, asked: list[object], tmp_path: Path) -> None:
     for place, wrong, said in (
-        (1, "duse-head", "duse-heads"), (asked.index("--only") + 1, 3, "choose from 2, 4, 6"),
+        (1, "duse-head", "duse-heads"), (asked.index("--only") + 1, 3, "2, 4, 6"),
         (asked.index("--recipe") + 1, "duse", "duse_compact"),
     ):  # fmt: skip
         code, _, errors = mimica(*asked[:place], wrong, *asked[place + 1 :])

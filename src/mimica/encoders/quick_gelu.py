@@ -20,7 +20,8 @@ class QuickGelu(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Of any shape."""
-        out: Tensor = _Lean.apply(x)
+        apply: Any = _Lean.apply  # torch does not say of which type it is
+        out: Tensor = apply(x)
         return out
 
 
