@@ -16,8 +16,8 @@ from mimica.cli import main, parse
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
 FENCED = re.compile(r"^```[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
-TOO_MUCH = ("mimica train ", "mimica pretrain ", "camera:", "fer2013:", "openai/", " runs/")
-"""Needs what a reader must bring, the hub, or a night; such commands are only checked to be understood."""
+TOO_MUCH = ("mimica train ", "mimica pretrain ", "camera:", "fer2013:", "mimica zero-shot ", " runs/")
+"""Needs what a reader must bring, an encoder of texts, or a night; such commands are only checked to be understood."""
 
 
 def commands(text: str) -> list[str]:
