@@ -18,7 +18,7 @@ def draw_reliability(axes: Any, bars: Sequence[tuple[int, float, float]], *, ece
     """
     axes.plot([0, 1], [0, 1], color=PALE, linestyle=":")
     places = [confidence for _, confidence, _ in bars]
-    axes.bar(places, [right for *_, right in bars], width=_widths(places), color=_BAR)
+    axes.bar(places, [right for *_, right in bars], width=widths(places), color=_BAR)
     for number, confidence, right in bars:  # upright, for two bars may stand closer than a number is wide
         axes.text(
             confidence, right + 0.015, str(number), ha="center", va="bottom", rotation=90, fontsize=8, color=PALE,
@@ -30,8 +30,12 @@ def draw_reliability(axes: Any, bars: Sequence[tuple[int, float, float]], *, ece
     _framed(axes)
 
 
-def _widths(places: Sequence[float], widest: float = 0.045) -> list[float]:
-    """How wide the bars at some places may be that none overlaps its neighbour."""
+def widths(places: Sequence[float], widest: float = 0.045) -> list[float]:
+    """How wide the bars at some places, in their order, may be that none overlaps its neighbour.
+
+    >>> [round(width, 3) for width in widths([0.5, 0.6, 0.62])]
+    [0.045, 0.018, 0.018]
+    """
     gaps = [widest / 0.9, *(right - left for left, right in pairwise(places)), widest / 0.9]
     return [0.9 * min(widest / 0.9, *beside) for beside in pairwise(gaps)]
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from mimica.look.curves import widths
+
 CURVES = ("reliability", "risk_coverage")
 """What of a model's figures is drawn instead of written."""
 
@@ -61,12 +63,12 @@ def _measured(model: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _reliability(bars: list[Mapping[str, float]]) -> dict[str, Any]:
-    told = [f"{bar['number']} faces" for bar in bars]
+    places, told = [bar["confidence"] for bar in bars], [f"{bar['number']} faces" for bar in bars]
     data = [
         {"type": "scatter", "x": [0, 1], "y": [0, 1], "mode": "lines", "line": {"color": _EVEN, "dash": "dot"},
          "hoverinfo": "skip"},
-        {"type": "bar", "x": [bar["confidence"] for bar in bars], "y": [bar["accuracy"] for bar in bars],
-         "width": 0.05, "marker": {"color": _RIGHT}, "text": told, "textposition": "none",
+        {"type": "bar", "x": places, "y": [bar["accuracy"] for bar in bars], "width": widths(places),
+         "marker": {"color": _RIGHT}, "text": told, "textposition": "none",
          "hovertemplate": "confidence %{x:.2f}: right %{y:.2f}, %{text}<extra></extra>"},
     ]  # fmt: skip
     return {"data": data, "layout": _layout("confidence", "right", [0, 1]), "kind": "trust"}
