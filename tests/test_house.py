@@ -38,7 +38,7 @@ FREE_FOR_ALL = {"mimica:__version__"}
 BANNED_IMPORTS = {"torchvision", "timm", "open_clip", "cv2", "decord", "pandas"}
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "v2"}
 HEAVY = {"torch", "numpy", "av", "PIL", "scipy", "plotly", "pyarrow", "transformers", "accelerate", "sklearn", "lz4",
-         "safetensors", "matplotlib", "moderngl"}  # fmt: skip
+         "safetensors", "matplotlib", "moderngl", "tifffile"}  # fmt: skip
 LIGHT = {
     "errors",
     "labels",
