@@ -29,12 +29,10 @@ from mimica.data.augment import Augmentation
 from mimica.data.clipset import ClipSet, from_actor
 from mimica.encoders.named import open_encoder
 from mimica.encoders.towers import DualEncoder
+from mimica.experiments.ablate import Split, guessed
 from mimica.metrics.classification import confusion, uar, war
 from mimica.metrics.paired import paired_difference
-from mimica.recognition.registry import load
-from mimica.training.calibrate import as_clip, logits_of
 from mimica.training.recipes import Training, duse_compact, with_method
-from mimica.training.runs import train_recogniser
 
 TRAIN_SEED, TEST_SEED = 0, 1
 VARIANTS: dict[str, dict[str, tuple[str, list[str]]]] = {
@@ -74,13 +72,6 @@ def drawn(task: Any, part: Any, clips: int, frames: int, size: int) -> tuple[Cli
     return from_actor(found, size=size), found.identity.numpy()
 
 
-def guesses(how: Training, encoder: DualEncoder, train: ClipSet, test: ClipSet, out: Path) -> np.ndarray:
-    """What a trained variant takes each test clip [N] for."""
-    if not list(out.glob(f"{how.method}-*.json")):
-        train_recogniser(how, encoder, train, out=out, resume=True)
-    return np.asarray(logits_of(load(str(out)).network, [as_clip(frames) for frames in test.frames]).argmax(1))
-
-
 def seeds_of(name: str, chosen: argparse.Namespace) -> list[int]:
     """The seeds of a variant: of the letter of the paper, and of what cannot tell the order of frames, one is shown."""
     seeds: list[int] = chosen.seeds
@@ -100,7 +91,7 @@ def measured(chosen: argparse.Namespace, train: ClipSet, test: ClipSet, encoder:
                 lr = chosen.probe_lr if method == "linear-probe" else chosen.lr
                 how = with_method(recipe(chosen.epochs, seed, chosen.frames, lr), method, options)
                 out = chosen.out / chosen.task / name.replace(" ", "-") / str(seed)
-                rows.append(guesses(how, encoder, train, test, out))
+                rows.append(guessed(how, encoder, Split(train=train, test=test), out))
                 bar.advance(task)
                 bar.console.print(f"{name}, seed {seed}: {(rows[-1] == test.labels).mean():.3f}")
             found[name] = np.stack(rows)

@@ -219,11 +219,15 @@ def test_a_table_with_scenes_gives_clips_with_scenes_to_those_who_ask(photo: Dra
 
 def test_the_clips_of_some_classes_keep_their_pictures_and_have_labels_of_only_those() -> None:
     frames = [np.full((1, 2, 2, 1), i, np.uint8) for i in range(6)]
-    clips = ClipSet(frames=frames, labels=np.array([0, 6, 3, 6, 1, 0]), names=list("abcdef"), scenes=frames)
+    clips = ClipSet(
+        frames=frames, labels=np.array([0, 6, 3, 6, 1, 0]), names=list("abcdef"), scenes=frames, groups=list("uvwxyz")
+    )
     some = of_classes(clips, ["fear", "happiness"])
     assert some.labels.tolist() == [1, 0, 0, 1]
     assert [int(f[0, 0, 0, 0]) for f in some.frames] == [0, 1, 3, 5]
     assert list(some.names) == ["a", "b", "d", "f"]
+    assert some.groups is not None
+    assert list(some.groups) == ["u", "v", "x", "z"], "who a clip is of goes with it"
     assert some.scenes is not None
     assert [int(f[0, 0, 0, 0]) for f in some.scenes] == [0, 1, 3, 5]
     assert some.space == EXPRESSIONS.only(["fear", "happiness"])

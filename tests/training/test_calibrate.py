@@ -19,9 +19,9 @@ from mimica.training.calibrate import (
     COVERAGE,
     _copies,
     _degraded,
-    _judged,
     as_clip,
     calibration,
+    judged,
     logits_of,
     logits_of_set,
     seen_of,
@@ -96,7 +96,7 @@ def test_all_frames_of_a_clip_suffer_the_same() -> None:
 def test_a_blurred_clip_is_of_lower_quality() -> None:
     sharp = np.zeros((48, 48, 3), np.uint8)
     sharp[::6, 10:40], sharp[:, 20:24] = 200, 255
-    soft, hard = (_judged(as_clip(picture[None])) for picture in (blurred(sharp, 3.0), sharp))
+    soft, hard = (judged(as_clip(picture[None])) for picture in (blurred(sharp, 3.0), sharp))
     assert soft.quality[0] < 0.7 < hard.quality[0]
 
 

@@ -54,4 +54,5 @@ class Sample:
         """Bool [H, W]: where the depth sensor measured a point; nowhere without one."""
         if self.xyz is None:
             return np.zeros(self.size, bool)
-        return np.isfinite(self.xyz).all(-1)
+        measured: np.ndarray = np.isfinite(self.xyz).all(-1)
+        return measured

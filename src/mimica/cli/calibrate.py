@@ -27,6 +27,7 @@ class Calibrate:
         from mimica.checkpoint import SHIPPED, restate
         from mimica.data.clipset import load, load_held
         from mimica.errors import UsageError
+        from mimica.experiments.measure import sampled
         from mimica.recognition.registry import load as load_recogniser
         from mimica.recognition.registry import locate
         from mimica.training.calibrate import calibration
@@ -35,16 +36,13 @@ class Calibrate:
         if path.parent == SHIPPED:
             raise UsageError(f"{self.model} comes with the package; copy {path} and its .json, and calibrate the copy")
         recogniser = load_recogniser(str(path))
-        # As it was tested in training: evenly spread frames, or whichever its recipe chooses among all.
-        sampling = recogniser.facts.get("recipe", {}).get("sampling", "uniform")
-        even = sampling == "uniform"
-        size, kept, space = recogniser.size, recogniser.frames if even else None, recogniser.space
-        held = load_held(self.data, size=size, frames=kept, space=space, fold=self.fold)
-        held = held or load(self.data, part="calibration", size=size, frames=kept, space=space, fold=self.fold)
+        how = sampled(recogniser.facts, views=1)
+        size, space = recogniser.size, recogniser.space
+        held = load_held(self.data, size=size, frames=how.kept, space=space, fold=self.fold)
+        held = held or load(self.data, part="calibration", size=size, frames=how.kept, space=space, fold=self.fold)
         network: Any = recogniser.network  # every network that a file holds was trained
         found = calibration(
-            network, held, mirrored=recogniser.mirrored, seed=self.seed, sampling=sampling,
-            frames=recogniser.frames if even else recogniser.window or recogniser.frames,
+            network, held, mirrored=recogniser.mirrored, seed=self.seed, sampling=how.sampling, frames=how.frames,
         )  # fmt: skip
         restate(path, **found, uncalibrated=None)
         metrics = found["metrics"]

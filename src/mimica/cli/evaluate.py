@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from mimica.cli.figures import print_scores, print_unread, write_figures
 from mimica.reading.settings import Settings
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class Evaluate:
                 name: {**worse.facts(), "meaning": DEGRADATIONS[name].meaning, "kept": worse.kept(result)}
                 for name, worse in after.items()
             }
-            _write(self.json, facts)
+            write_figures(self.json, facts)
         if self.picture:
             title = f"{reader.recogniser.name} on {data}"
             draw_trust(result, self.picture, title=title, threshold=reader.unsure_below)
@@ -172,23 +172,10 @@ class Evaluate:
             )  # fmt: skip
 
 
-def _write(path: Path, facts: dict[str, object]) -> None:
-    from mimica.errors import InputError
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(facts, indent=1, allow_nan=False) + "\n")
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}; choose another place with --json") from None
-
-
 def _print(result: Evaluation, console: Console) -> None:
     from rich.table import Table
 
-    for name, figure in (("WAR", result.war), ("UAR", result.uar)):
-        console.print(
-            f"{name} {figure.value:.3f} (95 % interval {figure.low:.3f} to {figure.high:.3f})", highlight=False
-        )
+    print_scores(result, console)
     ece = "" if result.ece is None else f"ECE {result.ece:.3f}, "
     console.print(f"{ece}{result.n} files, {len(result.unread)} not read", highlight=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -203,8 +190,7 @@ def _print(result: Evaluation, console: Console) -> None:
     shares = ", ".join(f"{name} {share:.1%}" for name, share in result.statuses.items() if share)
     console.print(f"{shares}; where it is ok, {sure}", highlight=False)
     _print_slices(result, console)
-    for path, why in list(result.unread.items())[:10]:
-        console.print(f"not read: {path}: {why}", soft_wrap=True, markup=False)
+    print_unread(result, console)
 
 
 def _print_slices(result: Evaluation, console: Console) -> None:

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 if TYPE_CHECKING:
-    from mimica.recognition.baselines.probe import ProbeConfig
-    from mimica.recognition.baselines.temporal import TemporalConfig
-    from mimica.recognition.duse.config import DuseConfig
+    from mimica.recognition.registry import Choices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +65,7 @@ class Models:
         return self.do.run()
 
 
-def _options(name: str, config: DuseConfig | ProbeConfig | TemporalConfig) -> None:
+def _options(name: str, config: Choices) -> None:
     """Each option of a method: its value, whether the paper (arXiv 2604.12777) prints it so, what else there is."""
     from rich.console import Console
     from rich.table import Table

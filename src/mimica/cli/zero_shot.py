@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from mimica.cli.figures import print_scores, print_unread, write_figures
 from mimica.reading.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ class ZeroShot:
         from rich.progress import Progress
 
         from mimica.data.clipset import measured
-        from mimica.reading.evaluate import evaluate
+        from mimica.metrics.classification import recall_intervals
+        from mimica.reading.evaluate import evaluate, read_as
         from mimica.reading.reader import Reader
 
         space = self._space()
@@ -69,10 +70,10 @@ class ZeroShot:
             task = bar.add_task("reading", total=len(found))
             reader = Reader(recogniser, self.settings)
             result = evaluate(reader, found, progress=lambda done: bar.update(task, completed=done))
-        recalls = _recalls(result)
+        recalls = recall_intervals(read_as(result.files, len(result.labels)))
         _print(result, recalls, space, console)
         if self.json:
-            _write(self.json, self._facts(result, recalls, recogniser))
+            write_figures(self.json, self._facts(result, recalls, recogniser))
         return int(bool(result.unread))
 
     def _space(self) -> LabelSpace:
@@ -119,25 +120,10 @@ class ZeroShot:
         }  # fmt: skip
 
 
-def _recalls(result: Evaluation) -> list[Interval | None]:
-    """Each class's recall with its interval; files that were not read count as wrong."""
-    import numpy as np
-
-    from mimica.metrics.classification import confusion, recall_intervals
-
-    C = len(result.labels)
-    truth = np.array([file.item.label for file in result.files])
-    guess = np.array([C if file.guess is None else file.guess for file in result.files])
-    return recall_intervals(confusion(truth, guess, C))
-
-
 def _print(result: Evaluation, recalls: Sequence[Interval | None], space: LabelSpace, console: Console) -> None:
     from rich.table import Table
 
-    for name, figure in (("WAR", result.war), ("UAR", result.uar)):
-        console.print(
-            f"{name} {figure.value:.3f} (95 % interval {figure.low:.3f} to {figure.high:.3f})", highlight=False
-        )
+    print_scores(result, console)
     console.print(f"{result.n} files, {len(result.unread)} not read; nothing was learned from them", highlight=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("class", "n", "recall", "95 % interval", "read by"):
@@ -147,11 +133,4 @@ def _print(result: Evaluation, recalls: Sequence[Interval | None], space: LabelS
         shown = ("–", "") if recall is None else (f"{recall.value:.3f}", f"{recall.low:.3f} to {recall.high:.3f}")
         table.add_row(name, str(n), *shown, described[0])
     console.print(table, markup=False)
-    for path, why in list(result.unread.items())[:10]:
-        console.print(f"not read: {path}: {why}", soft_wrap=True, markup=False)
-
-
-def _write(path: Path, facts: dict[str, Any]) -> None:
-    from mimica.checkpoint import put
-
-    put(path, (json.dumps(facts, indent=1, allow_nan=False) + "\n").encode())
+    print_unread(result, console)

@@ -87,10 +87,12 @@ class ClipSet:
 
     def taken(self, places: Sequence[int]) -> ClipSet:
         """Some of the clips, by their places; what is stated of all of them stays."""
-        frames = [self.frames[i] for i in places]
-        scenes = None if self.scenes is None else [self.scenes[i] for i in places]
-        names = [self.names[i] for i in places]
-        return replace(self, frames=frames, labels=self.labels[list(places)], names=names, scenes=scenes)
+        return replace(
+            self, frames=[self.frames[i] for i in places], labels=self.labels[list(places)],
+            names=[self.names[i] for i in places],
+            scenes=None if self.scenes is None else [self.scenes[i] for i in places],
+            groups=None if self.groups is None else [self.groups[i] for i in places],
+        )  # fmt: skip
 
     def counts(self) -> dict[str, int]:
         """How many clips each class has, in the order of the label space."""
@@ -306,14 +308,10 @@ def of_classes(clips: ClipSet, names: Sequence[str]) -> ClipSet:
     """The clips of some classes, in a label space of only those. Raises UsageError for a class that there is not."""
     space = clips.space.only(names)
     to = {clips.space.index(name): place for place, name in enumerate(space.names)}
-    kept = [i for i, label in enumerate(clips.labels.tolist()) if label in to]
-    labels = np.array([to[clips.labels[i]] for i in kept], dtype=clips.labels.dtype)
-    titles = [clips.names[i] for i in kept]
-    return replace(
-        clips, frames=[clips.frames[i] for i in kept], labels=labels, names=titles, space=space,
-        scenes=None if clips.scenes is None else [clips.scenes[i] for i in kept],
-        manifest={**clips.manifest, **manifest(str(clips.manifest.get("origin", "")), titles, labels, space)},
-    )  # fmt: skip
+    kept = clips.taken([i for i, label in enumerate(clips.labels.tolist()) if label in to])
+    labels = np.array([to[label] for label in kept.labels], dtype=clips.labels.dtype)
+    stated = manifest(str(clips.manifest.get("origin", "")), kept.names, labels, space)
+    return replace(kept, labels=labels, space=space, manifest={**clips.manifest, **stated})
 
 
 def from_actor(clips: ActorClips, *, size: int) -> ClipSet:

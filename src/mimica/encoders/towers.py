@@ -9,7 +9,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 import torch
@@ -184,6 +184,29 @@ def weights_identity(weights: Mapping[str, Tensor]) -> str:
 def freeze(module: nn.Module) -> nn.Module:
     """The same module, in evaluation mode and without gradients to its own weights."""
     return module.eval().requires_grad_(False)
+
+
+class OnTowers(nn.Module):
+    """What is learned on frozen towers: `vision`, and `text` where it has one, stay as they are when it trains."""
+
+    vision: VisionTower
+    text: TextTower | None
+
+    def freeze_towers(self) -> None:
+        """Take the gradients from the towers' own weights, once they are there."""
+        for tower in self._towers():
+            freeze(tower)
+
+    def train(self, mode: bool = True) -> Self:
+        """Training concerns what stands on the towers: they stay in evaluation mode."""
+        super().train(mode)
+        for tower in self._towers():
+            tower.eval()
+        return self
+
+    def _towers(self) -> list[nn.Module]:
+        held = (self.vision, getattr(self, "text", None))
+        return [tower for tower in held if isinstance(tower, nn.Module)]
 
 
 def spread(features: Tensor, valid: Tensor) -> Tensor:

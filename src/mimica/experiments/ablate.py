@@ -6,20 +6,16 @@ N test clips of all folds, S seeds, C classes.
 from __future__ import annotations
 
 import json
-import platform
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from mimica import __version__
+from mimica.checkpoint import put
 from mimica.data.clipset import ClipSet
-from mimica.data.whole import whole
 from mimica.encoders.towers import DualEncoder
 from mimica.errors import UsageError
 from mimica.experiments.grids import Grid, Printed
@@ -28,6 +24,7 @@ from mimica.metrics.paired import paired_difference
 from mimica.recognition.registry import facts, load
 from mimica.training.calibrate import logits_of_set
 from mimica.training.recipes import Training
+from mimica.training.results import made_with
 from mimica.training.runs import train_recogniser
 
 GUESSES = "guesses.json"
@@ -151,8 +148,7 @@ def guessed(
         network, split.test, sampling=recipe.sampling, frames=recipe.tested, mirrored=recipe.mirrored
     )
     guesses = logits.argmax(1)
-    with whole(kept) as part:
-        part.write_text(json.dumps({**made_of, "guesses": guesses.tolist()}) + "\n")
+    put(kept, (json.dumps({**made_of, "guesses": guesses.tolist()}) + "\n").encode())
     return np.asarray(guesses)
 
 
@@ -215,9 +211,7 @@ def _stated(splits: Sequence[Mapping[str, object]], seeds: Sequence[int], encode
         "data": list(splits),
         "seeds": list(seeds),
         "encoder": encoder.name,
-        "mimica": __version__,
-        "hardware": f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
-        "date": datetime.now(UTC).date().isoformat(),
+        **made_with(),
     }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import platform
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -14,14 +13,16 @@ from typing import Any
 
 import torch
 
-from mimica import __version__, checkpoint
+from mimica import checkpoint
 from mimica.data.clipset import parse
+from mimica.experiments.latex import escaped
 from mimica.experiments.literature import DATA, Row, published_figures
 from mimica.experiments.measure import Measured, Sampled, measured, predictions, sampled
 from mimica.experiments.predictions import Predictions, joined, write_predictions
 from mimica.experiments.protocol import Planned, planned
 from mimica.experiments.results import Results, results
 from mimica.notice import NOTICE
+from mimica.training.results import made_with
 
 Progress = Callable[[str, int, int], None]
 """Told the name of a fold, how many of its clips were read, and how many it has."""
@@ -72,9 +73,8 @@ class Report:
             for tested, how in zip(self.tested, self.how, strict=True)
         ]  # fmt: skip
         return {
-            "mimica": __version__,
+            **made_with(),
             "date": self.written.date().isoformat(),
-            "hardware": f"{platform.machine()}, torch {torch.__version__}",
             "data": self.data,
             "protocol": self.protocol,
             "selected_on": self.selected_on,
@@ -151,7 +151,7 @@ def _reported(
 
 def latex_row(name: str, found: Results) -> str:
     """A row of a table as the field prints them: UAR and WAR in percent, the mean over folds."""
-    told = "".join(f"\\{sign}" if sign in "_&%#$" else sign for sign in name)
+    told = escaped(name)
     if len(found.folds) == 1:
         return f"{told} & {100 * found.uar.mean.value:.2f} & {100 * found.war.mean.value:.2f} \\\\ % UAR, WAR\n"
     spread = [f"${100 * f.mean.value:.2f} \\pm {100 * (f.deviation or 0):.2f}$" for f in (found.uar, found.war)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,18 @@ import numpy as np
 import torch
 
 from mimica import __version__, checkpoint
-from mimica.clips import Clip, Face
+from mimica.clips import Clip
 from mimica.data.clipset import ClipSet
 from mimica.data.files import load_files
 from mimica.data.sampling import seen
 from mimica.errors import CheckpointError, InputError
 from mimica.experiments.predictions import Predictions
 from mimica.experiments.protocol import Planned
-from mimica.faces.quality import judge
 from mimica.metrics.calibration import temperature_at
 from mimica.recognition.model import Recogniser, Staged
 from mimica.recognition.registry import load
 from mimica.training.ahead import prepared
-from mimica.training.calibrate import as_clip, seen_of
+from mimica.training.calibrate import as_clip, judged, seen_of
 
 _BATCH = 64
 _KEPT_EVERY = 512
@@ -150,7 +149,7 @@ def _read(
         except InputError as error:
             errors[i] = str(error)
             return [as_clip(np.zeros((1, recogniser.size, recogniser.size, 3), np.uint8))] * how.views
-        return [_judged(clip) for clip in views] if recogniser.temperature_slope else views
+        return [judged(clip) for clip in views] if recogniser.temperature_slope else views
 
     at_once, done, parts = max(1, _BATCH // how.views), 0, []
     made = prepared(read, places, ahead=at_once, threads=2)
@@ -171,11 +170,6 @@ def _embedded(recogniser: Recogniser, part: Sequence[list[Clip]]) -> tuple[torch
     logits, features = (column.float().cpu().reshape(len(part), -1, column.shape[-1]).mean(1) for column in found)
     quality = [np.mean([np.median(clip.quality) for clip in views]) for views in part]
     return logits, features, torch.tensor(np.array(quality))
-
-
-def _judged(clip: Clip) -> Clip:
-    whole = np.array([0.0, 0.0, clip.faces.shape[2], clip.faces.shape[1]])
-    return replace(clip, quality=np.array([judge(face, Face(box=whole, score=1.0)).score for face in clip.faces]))
 
 
 def _same(tested: Planned, how: Sampled) -> dict[str, Any]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from mimica.data.whole import whole
+from mimica import checkpoint
 from mimica.experiments.ablate import Ablation
-
-_SIGNS = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$"}
+from mimica.experiments.latex import escaped
 
 
 def write_ablation(out: Path, found: Ablation) -> list[Path]:
@@ -16,8 +15,7 @@ def write_ablation(out: Path, found: Ablation) -> list[Path]:
     paths = [out / "ablation.json", out / "ablation.tex"]
     texts = [json.dumps(found.facts(), indent=1, ensure_ascii=False) + "\n", latex(found)]
     for path, text in zip(paths, texts, strict=True):
-        with whole(path) as part:
-            part.write_text(text, encoding="utf-8")
+        checkpoint.put(path, text.encode())
     return paths
 
 
@@ -31,9 +29,5 @@ def latex(found: Ablation) -> str:
             rf"\textbf{{{figure:.2f}}}" if figure == top else f"{figure:.2f}"
             for figure, top in zip(figures, best, strict=True)
         ]
-        lines.append(f"{_escaped(row.name)} & {' & '.join(cells)} \\\\")
+        lines.append(f"{escaped(row.name)} & {' & '.join(cells)} \\\\")
     return "\n".join(lines) + "\n"
-
-
-def _escaped(text: str) -> str:
-    return "".join(_SIGNS.get(sign, sign) for sign in text)

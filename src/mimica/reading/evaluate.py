@@ -206,7 +206,7 @@ def _read(reader: Reader, item: Item, source: Path) -> Read:
 
 
 def _summed(files: Sequence[Read], names: tuple[str, ...]) -> Evaluation:
-    table = _table(files, len(names))
+    table = read_as(files, len(names))
     read = [file for file in files if file.guess is not None]
     confidence = np.array([file.confidence for file in read])
     right = np.array([file.right for file in read], dtype=bool)
@@ -229,7 +229,8 @@ def _summed(files: Sequence[Read], names: tuple[str, ...]) -> Evaluation:
     )
 
 
-def _table(files: Sequence[Read], C: int) -> np.ndarray:
+def read_as(files: Sequence[Read], C: int) -> np.ndarray:
+    """The confusion of files, a row a class [C, C + 1]; in the last column those that could not be read."""
     truth = np.array([file.item.label for file in files])
     return confusion(truth, np.array([C if file.guess is None else file.guess for file in files]), C)
 
@@ -245,7 +246,7 @@ def _slices(files: Sequence[Read], C: int) -> list[Slice]:
     for file in files:
         if file.item.group:
             parted["group", file.item.group].append(file)
-    tables: Mapping[tuple[str, str], np.ndarray] = {key: _table(part, C) for key, part in parted.items() if part}
+    tables: Mapping[tuple[str, str], np.ndarray] = {key: read_as(part, C) for key, part in parted.items() if part}
     return [
         Slice(by=by, value=value, n=int(table.sum()), war=war(table), uar=uar(table))
         for (by, value), table in tables.items()

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from mimica.recognition.duse.model import Duse
     from mimica.recognition.model import Recogniser
 
+    Choices = DuseConfig | ProbeConfig | TemporalConfig
+    """The choices of a method, whichever it is."""
+    Learnt = Duse | Probe | Temporal
+    """A network that is trained on an encoder, whichever its method."""
+
 METHODS = {
     "duse": "duse.config:duse",
     "duse-paper": "duse.config:duse_paper",
@@ -79,17 +84,15 @@ def load(name: str, *, device: str = "cpu", space: LabelSpace | None = None) -> 
     return load_recogniser(path, device=device, space=space)
 
 
-def method(name: str) -> DuseConfig | ProbeConfig | TemporalConfig:
+def method(name: str) -> Choices:
     """The choices of a method by its name, one of METHODS. Raises UsageError for an unknown one."""
     if name not in METHODS:
         raise unknown("method", name, METHODS)
-    choices: DuseConfig | ProbeConfig | TemporalConfig = resolve_name(f"mimica.recognition.{METHODS[name]}")()
+    choices: Choices = resolve_name(f"mimica.recognition.{METHODS[name]}")()
     return choices
 
 
-def build(
-    config: DuseConfig | ProbeConfig | TemporalConfig, encoder: DualEncoder, space: LabelSpace
-) -> Duse | Probe | Temporal:
+def build(config: Choices, encoder: DualEncoder, space: LabelSpace) -> Learnt:
     """A network to be trained: a method's choices on an encoder, for a label space."""
     from mimica.recognition.baselines.probe import Probe, ProbeConfig
     from mimica.recognition.baselines.temporal import Temporal, TemporalConfig

@@ -16,9 +16,8 @@ from mimica.recognition.model import Recogniser, Trainable
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from mimica.recognition.baselines.probe import Probe
-    from mimica.recognition.baselines.temporal import Temporal
     from mimica.recognition.duse.model import Duse
+    from mimica.recognition.registry import Learnt
 
 _STATED: dict[str, type] = {
     "architecture": str, "config": dict, "log_scale": float, "encoder": str, "encoder_sha256": str, "labels": dict,
@@ -132,12 +131,12 @@ def _refuse_other_classes(tensors: Mapping[str, Tensor], space: LabelSpace, path
             )
 
 
-def _architecture(name: str, path: Path) -> type[Duse] | type[Probe] | type[Temporal]:
+def _architecture(name: str, path: Path) -> type[Learnt]:
     from mimica.recognition.baselines.probe import Probe
     from mimica.recognition.baselines.temporal import Temporal
     from mimica.recognition.duse.model import Duse
 
-    known: tuple[type[Duse] | type[Probe] | type[Temporal], ...] = (Duse, Probe, Temporal)
+    known: tuple[type[Learnt], ...] = (Duse, Probe, Temporal)
     kinds = {kind.architecture: kind for kind in known}
     if name not in kinds:
         raise CheckpointError(f"{path} is of the architecture '{name}'; this version reads {', '.join(kinds)}")

@@ -135,13 +135,14 @@ def _copies(held: ClipSet, size: int, seed: int, sampling: str, frames: int | No
         copy, i = divmod(number, len(held))
         [clip] = seen_of(held, i, sampling, frames)
         if not copy:
-            return _judged(clip)
+            return judged(clip)
         return replace(_degraded(clip.faces, generator(seed, copy - 1, i), size), scenes=clip.scenes)
 
     return prepared(copied, range(len(held) * (1 + _COPIES)), ahead=_BATCH, threads=2)
 
 
-def _judged(clip: Clip) -> Clip:
+def judged(clip: Clip) -> Clip:
+    """The same clip with the quality of each face, as it is judged before a reading (`faces.quality`)."""
     return replace(clip, quality=np.array([_quality(face) for face in clip.faces]))
 
 

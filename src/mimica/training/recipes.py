@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mimica.data.augment import Augmentation
 from mimica.data.sampling import check
@@ -13,10 +13,11 @@ from mimica.encoders.compact import CompactConfig
 from mimica.encoders.mobile import MobileConfig
 from mimica.errors import UsageError, unknown
 from mimica.recognition import registry
-from mimica.recognition.baselines.probe import ProbeConfig
-from mimica.recognition.baselines.temporal import TemporalConfig
 from mimica.recognition.duse.config import DuseConfig
 from mimica.training.loop import LoopConfig
+
+if TYPE_CHECKING:
+    from mimica.recognition.registry import Choices
 
 SELECTIONS = ("validation", "test", "last")
 """What decides which epoch of a run is kept."""
@@ -57,7 +58,7 @@ class Training:
     """
 
     method: str = "duse"
-    model: DuseConfig | ProbeConfig | TemporalConfig
+    model: Choices
     encoder: str
     loop: LoopConfig
     frames: int

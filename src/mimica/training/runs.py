@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -21,9 +21,6 @@ from mimica.encoders.sentence import SentenceTower
 from mimica.encoders.store import channels_last, load_any, save_encoder
 from mimica.encoders.towers import DualEncoder, pixels
 from mimica.errors import CheckpointError, UsageError
-from mimica.recognition.baselines.probe import Probe
-from mimica.recognition.baselines.temporal import Temporal
-from mimica.recognition.duse.model import Duse
 from mimica.recognition.model import Trainable
 from mimica.recognition.registry import build
 from mimica.recognition.store import save_recogniser
@@ -36,6 +33,9 @@ from mimica.training.pretrain import FaceLanguage
 from mimica.training.processes import Processes, processes
 from mimica.training.recipes import Pretraining, Training
 from mimica.training.results import made_with, selection, write_results
+
+if TYPE_CHECKING:
+    from mimica.recognition.registry import Learnt
 
 
 def pretrain(
@@ -132,7 +132,7 @@ class _Learner(nn.Module):
 
     shift: Tensor
 
-    def __init__(self, network: Duse | Probe | Temporal, shift: Tensor) -> None:
+    def __init__(self, network: Learnt, shift: Tensor) -> None:
         super().__init__()
         self.network = network
         self.register_buffer("shift", shift)
@@ -185,7 +185,7 @@ def train_recogniser(
 
 
 def _fit(
-    network: Duse | Probe | Temporal, recipe: Training, clips: ClipSet, measured: ClipSet | None,
+    network: Learnt, recipe: Training, clips: ClipSet, measured: ClipSet | None,
     all_of_us: Processes, *, identity: str, select: bool, **how: Any,
 ) -> int:  # fmt: skip
     """Train a network, and give the epoch whose weights it holds: the best as `measured` after each, or the last."""
@@ -202,7 +202,7 @@ def _fit(
 
 
 def _write(
-    path: Path, network: Duse | Probe | Temporal, encoder: DualEncoder, recipe: Training, parts: Mapping[str, ClipSet],
+    path: Path, network: Learnt, encoder: DualEncoder, recipe: Training, parts: Mapping[str, ClipSet],
     chosen: Mapping[str, Any], processes: int,
 ) -> None:  # fmt: skip
     """Calibrate a network and write it with its facts, and what the run came to if it was one."""
@@ -216,7 +216,7 @@ def _write(
         write_results(path.parent, {"model": path.name, **facts, **made_of})
 
 
-def _logits(network: Duse | Probe | Temporal, measured: ClipSet, recipe: Training, all_of_us: Processes) -> np.ndarray:
+def _logits(network: Learnt, measured: ClipSet, recipe: Training, all_of_us: Processes) -> np.ndarray:
     """Logits [N, C] of clips, of which each process reads its share."""
     places = range(all_of_us.rank, len(measured), all_of_us.number)
     with all_of_us.together():

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mimica.checkpoint import fill
 from mimica.clips import ClipBatch
-from mimica.encoders.towers import VisionTower, freeze, spread
+from mimica.encoders.towers import OnTowers, VisionTower, freeze, spread
 from mimica.labels import LabelSpace
 
 
@@ -29,7 +29,7 @@ class ProbeConfig:
         return {}
 
 
-class Probe(nn.Module):
+class Probe(OnTowers):
     """Logits by one linear layer over the mean of a clip's frames (arXiv 2103.00020, 3.2).
 
     The mean is brought to unit length and then multiplied by the encoder's own scale, so that it
@@ -41,18 +41,10 @@ class Probe(nn.Module):
     def __init__(self, vision: VisionTower, space: LabelSpace, *, log_scale: float) -> None:
         super().__init__()
         self.vision, self.space, self.log_scale = vision, space, log_scale
-        if isinstance(vision, nn.Module):
-            freeze(vision)
+        self.freeze_towers()
         self.classify = nn.Linear(vision.dim, len(space))
         nn.init.zeros_(self.classify.weight)
         nn.init.zeros_(self.classify.bias)
-
-    def train(self, mode: bool = True) -> Probe:
-        """Training concerns the linear layer only: the tower stays in evaluation mode."""
-        super().train(mode)
-        if isinstance(self.vision, nn.Module):
-            self.vision.eval()
-        return self
 
     def forward(self, batch: ClipBatch) -> Tensor:
         """Logits [B, C] in full precision."""

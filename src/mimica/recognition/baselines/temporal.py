@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mimica.checkpoint import fill
 from mimica.clips import ClipBatch
-from mimica.encoders.towers import TextTower, VisionTower, freeze, spread
+from mimica.encoders.towers import OnTowers, TextTower, VisionTower, freeze, spread
 from mimica.errors import UsageError
 from mimica.labels import LabelSpace
 
@@ -36,7 +36,7 @@ class TemporalConfig:
         return asdict(self)
 
 
-class Temporal(nn.Module):
+class Temporal(OnTowers):
     """Logits by the cosine of a clip's class token with each class text, times the encoder's own scale.
 
     A learned class token stands before the frames, learned positions are added, and a pre-norm transformer
@@ -64,9 +64,7 @@ class Temporal(nn.Module):
         super().__init__()
         self.config = config = config or TemporalConfig()
         self.vision, self.text, self.space, self.log_scale = vision, text, space, log_scale
-        for tower in (vision, text):
-            if isinstance(tower, nn.Module):
-                freeze(tower)
+        self.freeze_towers()
         d = vision.dim
         if d % config.heads:
             raise UsageError(
@@ -81,14 +79,6 @@ class Temporal(nn.Module):
         )
         self.over_time = nn.TransformerEncoder(layer, config.layers, enable_nested_tensor=False)
         self.register_buffer("texts", torch.zeros(len(space), d) if text is None else None)
-
-    def train(self, mode: bool = True) -> Temporal:
-        """Training concerns context and transformer only: the towers stay in evaluation mode."""
-        super().train(mode)
-        for tower in (self.vision, self.text):
-            if isinstance(tower, nn.Module):
-                tower.eval()
-        return self
 
     def class_features(self) -> Tensor:
         """Class texts [C, d]: each class's first description behind its own context, through the text tower."""

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from mimica.checkpoint import fill
 from mimica.clips import ClipBatch
-from mimica.encoders.towers import Prompts, TextTower, VisionTower, freeze, spread
+from mimica.encoders.towers import OnTowers, Prompts, TextTower, VisionTower, freeze, spread
 from mimica.errors import UsageError, unknown
 from mimica.labels import LabelSpace
 from mimica.recognition.duse.aggregator import Aggregated, Aggregator, Mean
@@ -42,7 +42,7 @@ STAGES = {
 """The stages at which features can be taken out, by name."""
 
 
-class Duse(nn.Module):
+class Duse(OnTowers):
     """A video recogniser: clips in, logits over the label space out.
 
     It is built with a text tower to be trained. `freeze` folds all that does not depend on the video
@@ -67,9 +67,7 @@ class Duse(nn.Module):
         self.config = config = config or DuseConfig()
         self.space = space
         self.vision, self.text = vision, text
-        for tower in (vision, text):
-            if isinstance(tower, nn.Module):
-                freeze(tower)
+        self.freeze_towers()
         self.prompts = None if text is None else _prompts(config, vision, text)
         self.aggregator = Aggregator(config, dim=vision.dim) if config.lsea == "on" else Mean()
         if config.logits == "learnable" and text is not None:
@@ -89,14 +87,6 @@ class Duse(nn.Module):
                 texts=torch.zeros(len(space), vision.dim),
                 text_maps=torch.zeros(heads, len(space), vision.dim),
             )
-
-    def train(self, mode: bool = True) -> Duse:
-        """Training concerns prompts and aggregator only: the towers stay in evaluation mode."""
-        super().train(mode)
-        for tower in (self.vision, self.text):
-            if isinstance(tower, nn.Module):
-                tower.eval()
-        return self
 
     def class_features(self) -> Tensor:
         """F_T [C, d]: each class's name and description through the text tower and its prompts (eqs. 2, 3)."""
