@@ -33,7 +33,7 @@ class Train:
     preset: str | None = None
     """duse, what we recommend, or duse-paper, the paper to the letter."""
     method: str | None = None
-    """Another method than the recipe's: duse, duse-paper, or a baseline: coop, zero-shot, linear-probe."""
+    """Another method: duse, duse-paper, or a baseline: coop, zero-shot, linear-probe, dfer-clip-head."""
     options: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE ...")] = ()
     """Choices of the method, such as beta=0.5 coupling=linear; `mimica models show duse` lists them."""
     sampling: str | None = None

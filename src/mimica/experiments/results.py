@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from mimica.experiments.predictions import Predictions
 from mimica.metrics.calibration import Bin, Covered, ece, reliability, risk_coverage
-from mimica.metrics.classification import Interval, bootstrap, confusion, recalls, uar, war
+from mimica.metrics.classification import Interval, confusion, recall_intervals, recalls, uar, war
 from mimica.metrics.folds import Folded, over_folds
 
 
@@ -40,7 +40,7 @@ class Results:
     """Figures as fractions; a clip that could not be read counts as wrong and is named in `unread` with the reason.
 
     `war` and `uar` are over folds and pooled. `confusion` [C, C + 1] is that of all folds, the truth in rows, clips
-    without a reading in the last column. `recall` is that of each class over all folds, with its interval, None
+    without a reading in the last column. `recall` is that of each class over all folds, with its Wilson interval, None
     for a class without clips. `ece`, `bars` and `curve`, the risk by coverage, are of all clips that were read.
     """
 
@@ -96,10 +96,7 @@ def results(found: Predictions, *, draws: int = 1000, seed: int = 0) -> Results:
         war=over_folds(tables, war, draws=draws, seed=seed),
         uar=over_folds(tables, uar, draws=draws, seed=seed),
         folds=tuple(_part(found, name, inside[name]) for name in names),
-        recall={
-            name: bootstrap(whole, _recall_of(c), draws=draws, seed=seed) if whole[c].sum() else None
-            for c, name in enumerate(found.labels)
-        },
+        recall=dict(zip(found.labels, recall_intervals(whole), strict=True)),
         confusion=whole.reshape(C, C + 1),
         ece=ece(sure[read], right) if read.any() else None,
         bars=tuple(reliability(sure[read], right)) if read.any() else (),
@@ -128,8 +125,3 @@ def _part(found: Predictions, name: str, inside: np.ndarray) -> Part:
 
 def _table(found: Predictions, inside: np.ndarray) -> np.ndarray:
     return confusion(found.truth[inside], found.guesses[inside], len(found.labels))
-
-
-def _recall_of(c: int) -> Callable[[np.ndarray], float]:
-    """The recall of one class, 0 in a draw in which it has no clip."""
-    return lambda table: float(np.nan_to_num(recalls(table)[c]))
