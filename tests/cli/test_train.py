@@ -134,17 +134,18 @@ def test_which_frames_are_read_is_the_recipes_unless_it_is_said(mimica: Run, tin
     assert "unknown sampling 'segments'; did you mean 'segment'? Choose from: segment, tsn8x2, stride, " in err
 
 
-def test_balance_and_adjustment_are_the_recipes_unless_they_are_said(
+def test_balance_adjustment_and_the_size_of_an_epoch_are_the_recipes_unless_they_are_said(
     mimica: Run, tiny_encoder: Path, table: Path
 ) -> None:
-    def trained(*flags: str) -> tuple[float, float]:
+    def trained(*flags: str) -> tuple[float, float, int | None]:
         code, out, _ = mimica(*quick(tiny_encoder, table), *flags)
         recipe = checkpoint.read_facts(Path(out.splitlines()[-1]))["recipe"]
         assert code == DONE
-        return recipe["balance"], recipe["adjust"]
+        return recipe["balance"], recipe["adjust"], recipe["per_epoch"]
 
-    assert trained() == (0.0, 0.0)
-    assert trained("--balance", "0.5", "--adjust", "1") == (0.5, 1.0)
+    assert trained() == (0.0, 0.0, None)
+    assert trained("--balance", "0.5", "--adjust", "1", "--per-epoch", "5") == (0.5, 1.0, 5)
+    assert trained("--per-epoch", "0") == (0.0, 0.0, None)
 
 
 def test_to_select_on_what_there_is_not_is_refused_and_by_default_the_last_epoch_is_kept(

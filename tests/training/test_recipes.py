@@ -138,6 +138,7 @@ def test_a_tenth_of_train_is_held_out_unless_the_test_part_is_selected_on() -> N
         ({"balance": math.nan}, "balance is from 0, as the data is, to 1, all classes equal, not nan"),
         ({"adjust": -1.0}, "adjust is 0 or more, 1 for as much as the classes differ, not -1"),
         ({"adjust": math.inf}, "adjust is 0 or more, 1 for as much as the classes differ, not inf"),
+        ({"per_epoch": -3}, "per_epoch is a number of clips, or none for as many as the data, not -3"),
         ({"hold": 0.6}, "hold is the share of train to hold out, 0 to 0.5, not 0.6"),
     ],
 )

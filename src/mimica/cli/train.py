@@ -47,6 +47,8 @@ class Train:
     """How far classes are drawn equally often: 0, as the data is, to 1, all alike."""
     adjust: float | None = None
     """How far the loss makes up for the scarcity of classes (logit adjustment): 0 not at all, 1 wholly."""
+    per_epoch: int | None = None
+    """How many clips an epoch has, drawn anew in each; 0 for as many as the data. duse_compact's own is 6400."""
     resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Go on from where the run in --out was last saved; without, it begins anew."""
     loop: Loop = field(default_factory=Loop)
@@ -90,6 +92,8 @@ class Train:
             name: getattr(self, name) for name in ("encoder", "sampling", "select_on", "hold", "balance", "adjust")
         }
         recipe = replace(recipe, **{name: value for name, value in given.items() if value is not None})
+        if self.per_epoch is not None:
+            recipe = replace(recipe, per_epoch=self.per_epoch or None)
         return with_method(recipe, method_of(self.preset, self.method), self.options)
 
     def _parts(self, recipe: Training, size: int, space: LabelSpace) -> tuple[ClipSet, ClipSet | None, ClipSet | None]:

@@ -81,6 +81,8 @@ class Training:
             raise UsageError(f"balance is from 0, as the data is, to 1, all classes equal, not {self.balance:g}")
         if not 0 <= self.adjust < math.inf:
             raise UsageError(f"adjust is 0 or more, 1 for as much as the classes differ, not {self.adjust:g}")
+        if self.per_epoch is not None and self.per_epoch < 1:
+            raise UsageError(f"per_epoch is a number of clips, or none for as many as the data, not {self.per_epoch}")
         if not 0 <= self.hold <= 0.5:
             raise UsageError(f"hold is the share of train to hold out, 0 to 0.5, not {self.hold:g}")
 
