@@ -250,6 +250,12 @@ def test_a_folder_that_is_not_one_video_is_refused(frames: Path, photo: Draw) ->
         len(StoredClip(frames, size=8))
 
 
+def test_a_clip_without_a_frame_is_refused_as_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "00012").mkdir()
+    with pytest.raises(InputError, match="00012 is empty; a clip needs at least one frame"):
+        len(StoredClip(tmp_path / "00012", size=8))
+
+
 def test_a_video_that_has_lost_frames_since_is_a_sentence_that_names_it(video: Draw) -> None:
     path = video("a.mkv", 40)
     clip = StoredClip(path, size=8)

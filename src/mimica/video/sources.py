@@ -71,6 +71,8 @@ def numbered(files: list[Path]) -> bool:
 def pictures_of(folder: Path) -> list[Path]:
     """The pictures of a folder that is one video, in order. Raises InputError for any other folder."""
     files = listed(folder)
+    if not files:
+        raise InputError(f"the folder {folder} is empty; a clip needs at least one frame")
     if not numbered(files):
         raise InputError(
             f"the folder {folder} is not one video: it should hold nothing but pictures of one kind whose names "
