@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -46,7 +47,7 @@ def regions(mask: np.ndarray) -> list[set[tuple[int, int]]]:
 
 
 def aupro(masks: Sequence[np.ndarray], maps: Sequence[np.ndarray], limit: float) -> float:
-    """The area under mean overlap of regions over the share of good pixels found, from 0 to the limit, over the limit."""
+    """The area under mean overlap of regions over the share of good pixels found, up to a limit, over that limit."""
     thresholds = sorted({float(v) for heat in maps for v in heat.ravel()}, reverse=True)
     areas = [(number, region) for number, mask in enumerate(masks) for region in regions(mask)]
     normal = sum(int((~mask).sum()) for mask in masks)
@@ -57,7 +58,7 @@ def aupro(masks: Sequence[np.ndarray], maps: Sequence[np.ndarray], limit: float)
         points.append((false / normal, sum(overlaps) / len(overlaps)))
     points.append((1.0, 1.0))
     total = 0.0
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in itertools.pairwise(points):
         if x1 <= limit:
             total += (y0 + y1) / 2 * (x1 - x0)
         elif x0 < limit:

@@ -1,0 +1,60 @@
+"""A sheet to look at: of every category two good parts and one of each defect, in colour and by shape."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from mimica.anomaly.parts import part
+from mimica.anomaly.parts_settings import PartSettings
+from mimica.anomaly.samples import GOOD, Sample
+from mimica.checkpoint import put
+
+_SIDE, _LEFT, _ABOVE = 128, 84, 44
+_RIM, _NONE = (255, 60, 60), (40, 44, 60)
+
+
+def save_sheet(path: Path, settings: PartSettings) -> None:
+    """Rows of drawn parts; the shape is shaded, dark blue where nothing was measured, red around what is wrong."""
+    columns = [(GOOD, 0), (GOOD, 1), *((defect, 0) for defect in settings.defects)]
+    kinds = settings.chosen
+    page = Image.new("RGB", (_LEFT + len(columns) * _SIDE, _ABOVE + 2 * len(kinds) * _SIDE), "white")
+    pen = ImageDraw.Draw(page)
+    pen.text((8, 3), "parts drawn by formula, in colour and by shape; no photographs", "black", font_size=14)
+    for c, (defect, _) in enumerate(columns):
+        pen.text((_LEFT + c * _SIDE + 4, 24), defect, "black", font_size=13)
+    for r, kind in enumerate(kinds):
+        above = _ABOVE + 2 * r * _SIDE
+        pen.text((8, above + _SIDE), kind.name, "black", font_size=15, anchor="lm")
+        for c, (defect, number) in enumerate(columns):
+            drawn = part(
+                kind.name, number=number, split="test", defect=defect, size=max(_SIDE, 128), seed=settings.seed
+            )
+            for below, image in enumerate((drawn.rgb, shaded(drawn))):
+                assert image is not None
+                page.paste(Image.fromarray(image), (_LEFT + c * _SIDE, above + below * _SIDE))
+    file = io.BytesIO()
+    page.save(file, "PNG")
+    put(path, file.getvalue())
+
+
+def shaded(sample: Sample) -> np.ndarray:
+    """The shape of a sample that has points as a grey picture under a light from above left: uint8 [H, W, 3]."""
+    assert sample.xyz is not None
+    z = sample.xyz[..., 2]
+    filled = np.where(sample.measured, z, np.nanmedian(z))
+    across = float(np.nanmedian(np.abs(np.diff(sample.xyz[..., 0], axis=1)))) or 1e-3
+    down, right = np.gradient(filled, across)
+    way = np.stack([-right, -down, -np.ones_like(filled)], -1)
+    way /= np.linalg.norm(way, axis=-1, keepdims=True)
+    light = np.array([0.45, 0.45, -0.77])
+    image = np.repeat((np.clip(way @ light, 0, 1) * 255).astype(np.uint8)[..., None], 3, -1)
+    image[~sample.measured] = _NONE
+    if sample.mask is not None:
+        from scipy import ndimage
+
+        image[sample.mask & ~ndimage.binary_erosion(sample.mask)] = _RIM
+    return image
