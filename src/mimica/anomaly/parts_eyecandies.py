@@ -64,7 +64,7 @@ def _shape(shot: Taken) -> dict[str, bytes]:
     z = shot.view.z / UNIT
     low, high = float(z.min()), float(z.max())
     grey = np.round((z - low) / (high - low) * 65535).astype(np.uint16)
-    up = sampled(normals(shot.solid.height, shot.solid.pitch), shot.view.cells) * (1, 1, 1)
+    up = sampled(normals(shot.solid.height, shot.solid.pitch), shot.view.cells)
     axes = shot.camera.axes()
     way = up @ axes  # in the camera's frame, from where y and z are turned about as they are kept
     way = way / np.linalg.norm(way, axis=-1, keepdims=True) * (1, -1, -1)
