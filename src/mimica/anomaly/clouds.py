@@ -64,7 +64,9 @@ def _read(
     xyz = measured(name, cloud.xyz * metres, (cloud.xyz == 0).all(-1))
     far = float(np.nanmedian(np.linalg.norm(xyz, axis=-1)))
     if far > _FAR:
-        raise InputError(f"{name}: its points lie {far:.0f} metres away; if they are in millimetres, add @mm to the source")
+        raise InputError(
+            f"{name}: its points lie {far:.0f} metres away; if they are in millimetres, add @mm to the source"
+        )
     rgb = colour(only(name, "rgb", found["rgb"], leaf, views)) if "rgb" in views else cloud.rgb
     told = None if marks is None else only(name, "gt", marks, leaf, MASKS)
     mask = truth(told, leaf.defect, xyz.shape[:2])

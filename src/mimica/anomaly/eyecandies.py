@@ -1,9 +1,9 @@
 """Scans as Eyecandies has them, raw or as the works that use it prepare it.
 
-Raw: `Category/{train,val,test_public,test_private}/data/000_image_4.png` and sixteen more files of each sweet (Bonfiglioli
-et al., "The Eyecandies dataset", 2022). Lengths are decimetres there and become metres; points lie in the camera's
-frame. Prepared: `Category/{train/good,test/{good,bad}}/{rgb,xyz,gt}` with float64 TIFFs whose axes are (x, -z, y) of
-the world, turned back here, and in which what was taken away has one place whose x is 0.
+Raw: `Category/{train,val,test_public,test_private}/data/000_image_4.png` and sixteen more files of each sweet
+(Bonfiglioli et al., "The Eyecandies dataset", 2022). Lengths are decimetres there and become metres; points lie in
+the camera's frame. Prepared: `Category/{train/good,test/{good,bad}}/{rgb,xyz,gt}` with float64 TIFFs whose axes are
+(x, -z, y) of the world, turned back here, and in which what was taken away has one place whose x is 0.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def scans(path: Path) -> Iterator[Scan]:
 
 
 def _raw(leaf: Leaf) -> Iterator[Scan]:
-    starts = {path.name.rsplit(end, 1)[0] for end in ("_depth.png", f"_{IMAGE}.png") for path in leaf.folder.glob(f"*{end}")}
+    starts = {
+        path.name.rsplit(end, 1)[0] for end in ("_depth.png", f"_{IMAGE}.png") for path in leaf.folder.glob(f"*{end}")
+    }
     for stem in sorted(starts):
         defect = _defect(leaf.folder, stem, leaf.folder.parent.name)
         name = "/".join((leaf.category, leaf.folder.parent.name, stem))

@@ -1,10 +1,10 @@
 """Drawn parts on disk, in the trees that the published data sets have.
 
-    about.json    what this is: synthetic, with which settings drawn, by which version
-    sheet.png     some of the parts, to look at; written last, so that all are there when it is
-    bun/…         as MVTec 3D-AD has a category: train, validation and test, then good or the defect, then rgb,
-                  xyz and gt with a file of the same name for each part
-    Bun/…         or as Eyecandies has one, see `mimica.anomaly.parts_eyecandies`
+about.json    what this is: synthetic, with which settings drawn, by which version
+sheet.png     some of the parts, to look at; written last, so that all are there when it is
+bun/…         as MVTec 3D-AD has a category: train, validation and test, then good or the defect, then rgb,
+              xyz and gt with a file of the same name for each part
+Bun/…         or as Eyecandies has one, see `mimica.anomaly.parts_eyecandies`
 """
 
 from __future__ import annotations
@@ -132,7 +132,9 @@ _FILES = {"rgb": ".png", "xyz": ".tiff", "gt": ".png"}
 
 
 def _file(kind: str, drawn: Sample, *, alpha: bool) -> bytes:
-    assert drawn.rgb is not None and drawn.xyz is not None and drawn.mask is not None
+    assert drawn.rgb is not None
+    assert drawn.xyz is not None
+    assert drawn.mask is not None
     if kind == "xyz":
         return tiff(np.where(drawn.measured[..., None], drawn.xyz, 0))
     if kind == "gt":

@@ -13,30 +13,30 @@ Outline = Callable[[np.ndarray, np.ndarray, float], np.ndarray]
 
 
 def _disc(x: np.ndarray, y: np.ndarray, r: float) -> np.ndarray:
-    return r - np.hypot(x, y)
+    return np.asarray(r - np.hypot(x, y))
 
 
 def _ring(x: np.ndarray, y: np.ndarray, r: float) -> np.ndarray:
-    return 0.325 * r - np.abs(np.hypot(x, y) - 0.675 * r)
+    return np.asarray(0.325 * r - np.abs(np.hypot(x, y) - 0.675 * r))
 
 
 def _box(x: np.ndarray, y: np.ndarray, a: float, b: float, corner: float) -> np.ndarray:
     """A rectangle of half sides a and b whose corners are round."""
     dx, dy = np.abs(x) - (a - corner), np.abs(y) - (b - corner)
     outside = np.hypot(np.maximum(dx, 0), np.maximum(dy, 0))
-    return corner - outside - np.minimum(np.maximum(dx, dy), 0)
+    return np.asarray(corner - outside - np.minimum(np.maximum(dx, dy), 0))
 
 
 def _square(x: np.ndarray, y: np.ndarray, r: float) -> np.ndarray:
-    return _box(x, y, r, r, 0.2 * r)
+    return np.asarray(_box(x, y, r, r, 0.2 * r))
 
 
 def _capsule(x: np.ndarray, y: np.ndarray, r: float) -> np.ndarray:
-    return _box(x, y, r, 0.52 * r, 0.519 * r)
+    return np.asarray(_box(x, y, r, 0.52 * r, 0.519 * r))
 
 
 def _flower(x: np.ndarray, y: np.ndarray, r: float) -> np.ndarray:
-    return 0.87 * r * (1 + 0.13 * np.cos(5 * np.arctan2(y, x))) - np.hypot(x, y)
+    return np.asarray(0.87 * r * (1 + 0.13 * np.cos(5 * np.arctan2(y, x))) - np.hypot(x, y))
 
 
 def _polygon(x: np.ndarray, y: np.ndarray, inner: float, sides: int, corner: float) -> np.ndarray:
@@ -49,22 +49,22 @@ def _polygon(x: np.ndarray, y: np.ndarray, inner: float, sides: int, corner: flo
 
 def _hexagon(x: np.ndarray, y: np.ndarray, r: float) -> np.ndarray:
     hole = np.hypot(x, y) - 0.36 * r
-    return np.minimum(_polygon(x, y, 0.87 * r, 6, 3.0), hole)
+    return np.asarray(np.minimum(_polygon(x, y, 0.87 * r, 6, 3.0), hole))
 
 
 def _triangle(x: np.ndarray, y: np.ndarray, r: float) -> np.ndarray:
-    return _polygon(x, y, 0.57 * r, 3, 9.0)
+    return np.asarray(_polygon(x, y, 0.57 * r, 3, 9.0))
 
 
 def _horseshoe(x: np.ndarray, y: np.ndarray, r: float) -> np.ndarray:
     middle, half, opening = 0.71 * r, 0.29 * r, np.radians(48)
     angle = np.abs(np.arctan2(x, y))
     ends = np.hypot(np.abs(x) - middle * np.sin(opening), y - middle * np.cos(opening))
-    return half - np.where(angle > opening, np.abs(np.hypot(x, y) - middle), ends)
+    return np.asarray(half - np.where(angle > opening, np.abs(np.hypot(x, y) - middle), ends))
 
 
 def _cross(x: np.ndarray, y: np.ndarray, r: float) -> np.ndarray:
-    return np.maximum(_box(x, y, r, 0.36 * r, 3.0), _box(x, y, 0.36 * r, r, 3.0))
+    return np.asarray(np.maximum(_box(x, y, r, 0.36 * r, 3.0), _box(x, y, 0.36 * r, r, 3.0)))
 
 
 OUTLINES: dict[str, Outline] = {
@@ -75,7 +75,7 @@ OUTLINES: dict[str, Outline] = {
 
 
 def _round(t: np.ndarray) -> np.ndarray:
-    return np.sqrt(1 - (1 - t) ** 2)
+    return np.asarray(np.sqrt(1 - (1 - t) ** 2))
 
 
 PROFILES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -93,4 +93,4 @@ PROFILES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 def height_of(inside: np.ndarray, profile: str, rim: float, height: float) -> np.ndarray:
     """The height of the part's surface above the tray, 0 outside of its edge."""
     t = np.clip(inside / rim, 0, 1)
-    return np.where(inside > 0, height * PROFILES[profile](t), 0.0)
+    return np.asarray(np.where(inside > 0, height * PROFILES[profile](t), 0.0))

@@ -18,9 +18,8 @@ def _opened(path: Path) -> np.ndarray:
 
     try:
         with Image.open(path) as image:
-            if image.mode in ("P", "PA", "CMYK", "YCbCr", "HSV", "LAB", "1"):
-                image = image.convert("RGB")  # noqa: PLW2901
-            return np.asarray(image)
+            odd = image.mode in ("P", "PA", "CMYK", "YCbCr", "HSV", "LAB", "1")
+            return np.asarray(image.convert("RGB") if odd else image)
     except (UnidentifiedImageError, ValueError, SyntaxError, EOFError) as error:
         raise InputError(f"cannot read {path} as a picture: {error}; replace it") from None
     except OSError as error:
@@ -71,7 +70,9 @@ def points(path: Path) -> np.ndarray:
     except Exception as error:  # tifffile raises what its many parts raise
         raise InputError(f"cannot read {path} as TIFF: {error}; save it as uncompressed TIFF") from None
     if found.ndim != 3 or found.shape[2] != 3 or not np.issubdtype(found.dtype, np.floating):
-        raise InputError(f"{path} holds {found.dtype} {found.shape}; points are floating numbers of height, width and 3")
+        raise InputError(
+            f"{path} holds {found.dtype} {found.shape}; points are floating numbers of height, width and 3"
+        )
     return found
 
 

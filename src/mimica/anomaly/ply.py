@@ -75,9 +75,9 @@ def _colours(path: Path, rows: np.ndarray) -> np.ndarray | None:
         return None
     found = np.stack([rows[name] for name in three], -1)
     if found.dtype.kind != "f":
-        return np.clip(found, 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(found, 0, 255).astype(np.uint8))
     there = np.isfinite(np.stack([rows[name] for name in "xyz"], -1)).all(-1) if set("xyz") <= set(names) else True
     if not np.isfinite(found[there]).all():
         raise InputError(f"{path}: some colours are not finite numbers; save them as whole numbers to 255")
     scale = 255 if np.nanmax(found, initial=0) <= 1 else 1
-    return np.clip(np.nan_to_num(found) * scale + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.nan_to_num(found) * scale + 0.5, 0, 255).astype(np.uint8))

@@ -30,7 +30,9 @@ def scans(path: Path) -> Iterator[Scan]:
     """The scans below a folder."""
     for leaf in leaves(path):
         told = {stem: views["gt"] for stem, views in paired(leaf, MASKS).items()}
-        camera = next((up / INTRINSICS for up in (leaf.folder, *leaf.folder.parents) if (up / INTRINSICS).is_file()), None)
+        camera = next(
+            (up / INTRINSICS for up in (leaf.folder, *leaf.folder.parents) if (up / INTRINSICS).is_file()), None
+        )
         for stem, views in paired(leaf, VIEWS).items():
             marks = told.get(stem, [])
             files = [file for each in (*views.values(), marks) for file in each]

@@ -26,7 +26,7 @@ class Scan:
     """One part on disk, not read yet.
 
     `name` tells it from all others of its source; `split` is train, validation, test, or None in a folder without
-    splits; `defect` as of a Sample. `files` are all that reading it takes, of which some may be missing.
+    splits; `defect` as of a Sample. `files` are those there are of all that reading it takes.
     """
 
     name: str
@@ -98,17 +98,16 @@ def leaves(path: Path) -> Iterator[Leaf]:
     if not path.is_dir():
         raise InputError(f"{path} is not a folder; give the folder that holds the scans")
     path = path.resolve()
-    if found := [category for category in (path, *_folders(path)) if _is_category(category)]:
-        for category in found:
-            for split in _folders(category):
-                if split.name in SPLITS:
-                    yield from _of_split(split)
+    if categories := [folder for folder in (path, *_folders(path)) if _is_category(folder)]:
+        for split in (split for folder in categories for split in _folders(folder)):
+            if split.name in SPLITS:
+                yield from _of_split(split)
     # A folder of another tree may be called test as well: only beside train it is a split.
     elif path.name in SPLITS and (path.parent / TRAIN).is_dir():
         yield from _of_split(path)
     elif path.parent.name in SPLITS and (path.parent.parent / TRAIN).is_dir():
-        category, split = path.parent.parent.name, SPLITS[path.parent.name]
-        yield Leaf(folder=path, category=category, split=split, defect=path.name)
+        above = path.parent
+        yield Leaf(folder=path, category=above.parent.name, split=SPLITS[above.name], defect=path.name)
     else:
         yield Leaf(folder=path, category=path.name)
 

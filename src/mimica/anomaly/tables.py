@@ -29,7 +29,9 @@ def records(path: Path, data: bytes, kind: np.dtype, number: int, *, ascii_: boo
         columns = sum(int(np.prod(kind[name].shape)) or 1 for name in kind.names or ())
         values = np.array(data.split(None, number * columns)[: number * columns], np.float64).reshape(number, columns)
     except ValueError as error:
-        raise InputError(f"{path} does not hold the {number} points that it announces ({error}); save it again") from None
+        raise InputError(
+            f"{path} does not hold the {number} points that it announces ({error}); save it again"
+        ) from None
     rows = np.zeros(number, kind)
     column = 0
     for name in kind.names or ():
