@@ -21,6 +21,7 @@ def commands() -> Any:
 
     from mimica.cli.ablate import Ablate
     from mimica.cli.agree import Agree
+    from mimica.cli.anomaly import Anomaly
     from mimica.cli.assets import Assets
     from mimica.cli.calibrate import Calibrate
     from mimica.cli.data import Data
@@ -46,6 +47,7 @@ def commands() -> Any:
         Train,
         Calibrate,
         Ablate,
+        Anomaly,
         Doctor,
     )
     named = tuple(Annotated[verb, subcommand(_said(verb.__name__))] for verb in verbs)

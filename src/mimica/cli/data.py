@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from mimica.cli.progress import counted
 from mimica.data.actor_settings import ActorSettings
 from mimica.data.faces_settings import FacesSettings
 from mimica.errors import UsageError
@@ -38,7 +37,7 @@ class Actor:
         from mimica.data.actor_folder import SHEET, write_actor
         from mimica.data.actor_renders import render_of
 
-        with _bar("drawing") as progress:
+        with counted("drawing") as progress:
             table = write_actor(self.out, self.settings, progress=lambda done: progress(done, self.settings.clips))
         print(table)
         print(self.out / SHEET)
@@ -167,7 +166,7 @@ class Check:
         from mimica.data.clipset import published
 
         data = published(self.data)
-        with _bar("looking at clips") as progress:
+        with counted("looking at clips") as progress:
             found = checked(data, decode=self.open, progress=progress)
         _print(found, Console())
         if self.json:
@@ -195,7 +194,7 @@ class Import:
 
         left: list[str] = []
         data = published(self.data)
-        with _bar("looking at clips") as progress:
+        with counted("looking at clips") as progress:
             wrong = None if self.strict else left.append
             rows = import_table(data, self.out, fold=self.fold, wrong=wrong, progress=progress)
         for why in left[:_SHOWN]:
@@ -205,19 +204,6 @@ class Import:
         print(f"{rows} clips of {data.name}")
         print(self.out)
         return 0
-
-
-@contextmanager
-def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar in a terminal, told how much is done and of how much."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _print(found: Checked, console: Console) -> None:
