@@ -96,6 +96,14 @@ def test_a_pcd_is_the_picture_that_its_header_says(tmp_path: Path, drawn: Sample
     same(read(tmp_path / "a.pcd", pcd(drawn, binary=binary, kind=kind)), drawn)
 
 
+@pytest.mark.filterwarnings("error")
+def test_where_nothing_was_measured_text_may_say_nan_of_the_colour_too(tmp_path: Path) -> None:
+    head = "VERSION 0.7\nFIELDS x y z rgb\nSIZE 4 4 4 4\nTYPE F F F U\nCOUNT 1 1 1 1\nWIDTH 1\nHEIGHT 2\nDATA ascii\n"
+    sample = read(tmp_path / "a.pcd", f"{head}0 0 1 65793\nnan nan nan nan\n".encode())
+    assert sample.rgb is not None
+    assert sample.rgb[:, 0].tolist() == [[1, 1, 1], [0, 0, 0]]
+
+
 def test_a_pcd_without_order_is_refused_unless_its_size_is_given(tmp_path: Path, drawn: Sample) -> None:
     data = pcd(drawn, binary=True, height=1)
     with pytest.raises(InputError, match="list of 3072 points"):

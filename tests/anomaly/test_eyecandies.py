@@ -82,12 +82,14 @@ def test_a_mask_comes_with_what_is_defective_and_an_empty_one_with_what_is_good(
 
 
 def test_where_nobody_says_what_is_good_nothing_is_said(raw: Path, tmp_path: Path) -> None:
-    (tmp_path / "Bun/test_private/data").mkdir(parents=True)
-    for item in ("image_4.png", "depth.png", "info_depth.yaml"):
-        data = (raw / f"Bun/test_public/data/02_{item}").read_bytes()
-        (tmp_path / f"Bun/test_private/data/002_{item}").write_bytes(data)
-    scan = open_samples(f"eyecandies:{tmp_path}").scans[0]
-    assert (scan.split, scan.defect, scan.read().mask) == ("test", None, None)
+    for split in ("test_private", "train"):
+        (tmp_path / f"Bun/{split}/data").mkdir(parents=True)
+        for item in ("image_4.png", "depth.png", "info_depth.yaml"):
+            data = (raw / f"Bun/test_public/data/02_{item}").read_bytes()
+            (tmp_path / f"Bun/{split}/data/002_{item}").write_bytes(data)
+    hidden, train = open_samples(f"eyecandies:{tmp_path}").scans
+    assert (hidden.split, hidden.defect, hidden.read().mask) == ("test", None, None)
+    assert (train.split, train.defect) == ("train", GOOD)
 
 
 def test_of_a_prepared_tree_what_was_taken_away_is_not_measured(tree: Path) -> None:

@@ -69,11 +69,11 @@ def test_any_folder_of_the_tree_may_be_named(kept: Path, inside: str, number: in
 def test_a_tree_below_a_folder_that_is_called_test_is_still_a_tree(kept: Path, tmp_path: Path) -> None:
     shutil.copytree(kept, tmp_path / "test" / "mine")
     assert open_samples(f"mvtec3d:{tmp_path}/test/mine").categories == ("bun", "tablet")
-    (tmp_path / "test" / "flat").mkdir()
-    shutil.copytree(kept / "bun/train/good/rgb", tmp_path / "test/flat/rgb")
-    shutil.copytree(kept / "bun/train/good/xyz", tmp_path / "test/flat/xyz")
-    scan = open_samples(f"mvtec3d:{tmp_path}/test/flat").scans[0]
-    assert (scan.category, scan.split, scan.defect) == ("flat", None, None)
+    for name in ("test/flat", "else/test"):
+        for view in ("rgb", "xyz"):
+            shutil.copytree(kept / "bun/train/good" / view, tmp_path / name / view)
+        scan = open_samples(f"mvtec3d:{tmp_path}/{name}").scans[0]
+        assert (scan.category, scan.split, scan.defect) == (Path(name).name, None, None)
 
 
 def test_an_alpha_channel_says_nothing(root: Path) -> None:
@@ -92,8 +92,9 @@ def test_a_grey_picture_is_a_picture(root: Path) -> None:
 def test_a_mask_of_any_brightness_and_of_three_channels_counts(root: Path) -> None:
     path = root / "bun/test/both/gt/000.png"
     mask = np.asarray(Image.open(path))
-    path.write_bytes(png(np.dstack([mask // 255] * 3)))
-    assert (read(root, "bun/test/both").mask == (mask > 0)).all()  # type: ignore[attr-defined]
+    for seen in (np.dstack([mask // 255] * 3), np.dstack([mask, mask, mask, np.full(mask.shape, 255, np.uint8)])):
+        path.write_bytes(png(seen))
+        assert (read(root, "bun/test/both").mask == (mask > 0)).all()  # type: ignore[attr-defined]
 
 
 def test_a_point_of_which_only_one_number_is_0_was_measured(root: Path) -> None:
@@ -116,6 +117,12 @@ def test_prepared_files_say_where_the_part_is(root: Path) -> None:
     (root / "bun/train/good/xyz/000.tiff").write_bytes(tiff(np.nan_to_num(small.xyz)))
     again = read(root)
     assert (again.thing == small.thing).all()  # type: ignore[attr-defined]
+    grey = np.full_like(small.rgb, 40)
+    (root / "bun/train/good/rgb/000.png").write_bytes(png(grey))
+    assert read(root).thing is None, "there is colour where there are no points"  # type: ignore[attr-defined]
+    (root / "bun/train/good/rgb/000.png").write_bytes(png(0 * grey))
+    (root / "bun/train/good/xyz/000.tiff").write_bytes(tiff(np.nan_to_num(whole.xyz)))  # type: ignore[attr-defined]
+    assert read(root).thing is None, "there is a tray"  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(("view", "end"), [("rgb", "png"), ("xyz", "tiff")])

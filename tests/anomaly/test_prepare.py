@@ -38,11 +38,21 @@ def test_what_is_kept_is_the_part(category: str) -> None:
     assert (truly & sample.measured & ~found).sum() < 0.06 * truly.sum()
 
 
+def test_a_scratch_in_the_depth_does_not_part_the_part() -> None:
+    sample = part("block", size=96)
+    assert sample.xyz is not None
+    xyz = sample.xyz.copy()
+    middle = int(np.argwhere(part_of(sample))[:, 1].mean())
+    xyz[:, middle : middle + 2] = np.nan
+    found = part_of(dataclasses.replace(sample, xyz=xyz))
+    assert (part_of(sample) & ~found).sum() == part_of(sample)[:, middle : middle + 2].sum()
+
+
 def test_the_plane_is_found_though_a_third_of_the_border_is_of_something_else() -> None:
     sample = part("bun", size=96)
     assert sample.xyz is not None
     xyz = sample.xyz.copy()
-    xyz[:, :10, 2] -= 0.03
+    xyz[:, :10, 2] -= 0.15
     clean, found = plane_of(sample.xyz), plane_of(xyz)
     assert clean is not None
     assert found is not None
@@ -175,7 +185,10 @@ def test_other_bytes_other_settings_and_another_version_are_prepared_anew(
         return len(below(kept))
 
     assert [number(), number(), number(PrepareSettings(tray=0.006))] == [1, 1, 2]
-    (root / "bun/train/good/rgb/000.png").write_bytes((root / "bun/train/good/rgb/001.png").read_bytes())
+    path = root / "bun/train/good/xyz/000.tiff"
+    data = bytearray(path.read_bytes())
+    data[-7] ^= 1
+    path.write_bytes(data)
     assert number() == 3
     monkeypatch.setattr(module, "VERSION", 999)
     assert number() == 4
@@ -199,3 +212,10 @@ def test_a_bad_scan_stays_one_sentence_when_it_is_prepared(tmp_path: Path) -> No
     with pytest.raises(InputError, match="xyz has no file of that name"):
         first.read()
     second.read()
+
+
+def test_a_place_where_nothing_can_be_kept_is_said(tmp_path: Path) -> None:
+    root = tree(tmp_path / "root", categories=("bun",), train=1, test=0, each=0)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="keep prepared parts in another place"):
+        prepared(open_samples(f"mvtec3d:{root}"), tmp_path / "file" / "inside").scans[0].read()

@@ -19,7 +19,7 @@ import numpy as np
 from mimica.anomaly.samples import Sample
 from mimica.anomaly.scans import Scan, Source
 from mimica.checkpoint import put
-from mimica.errors import InputError, UsageError
+from mimica.errors import CheckpointError, InputError, UsageError
 
 VERSION = 1
 """Goes up whenever the same settings would prepare a part otherwise: then nothing kept from before is used."""
@@ -202,7 +202,10 @@ def _kept(scan: Scan, folder: Path, settings: PrepareSettings) -> Sample:
         views = {name: view for name in _VIEWS if (view := getattr(made, name)) is not None}
         from safetensors.numpy import save
 
-        put(path, save({name: np.ascontiguousarray(view) for name, view in views.items()}))
+        try:
+            put(path, save({name: np.ascontiguousarray(view) for name, view in views.items()}))
+        except CheckpointError as error:
+            raise InputError(f"{error}; keep prepared parts in another place") from None
     return Sample(name=scan.name, defect=scan.defect, **views)
 
 
