@@ -68,8 +68,10 @@ class ClipVision(SteppedVision):
         `prompts[i]` takes the places behind the patches for layer i (DuSE, eqs. 4-5); the first pass
         the norm before layer 1, like every token, but get no position.
         """
-        x = last_of(self._steps(images, prompts, after))
-        features: Tensor = self.project(self.tower.post_layernorm(x[:, 0]))
+        return self._features(last_of(self._steps(images, prompts, after)))
+
+    def _features(self, tokens: Tensor) -> Tensor:
+        features: Tensor = self.project(self.tower.post_layernorm(tokens[:, 0]))
         return features
 
     def _steps(self, images: Tensor, prompts: Prompts, after: After) -> Iterator[Tensor]:

@@ -163,8 +163,10 @@ class CompactVision(SteppedVision):
         `prompts[i]` is appended before layer i and what comes out at its places is dropped
         (DuSE, eqs. 4-5); layers beyond the last prompt run without any, or by `after` with the last outputs.
         """
-        x = last_of(self._steps(images, prompts, after))
-        features: Tensor = self.project(self.norm(x[:, 0]))
+        return self._features(last_of(self._steps(images, prompts, after)))
+
+    def _features(self, tokens: Tensor) -> Tensor:
+        features: Tensor = self.project(self.norm(tokens[:, 0]))
         return features
 
     def _steps(self, images: Tensor, prompts: Prompts, after: After) -> Iterator[Tensor]:

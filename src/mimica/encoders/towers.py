@@ -47,6 +47,12 @@ class VisionTower(Protocol):
         """What comes out of the layers asked for, counted from 1, and under 0 what enters the first; no prompts."""
         ...
 
+    def with_layers(
+        self, images: Tensor, *, layers: Sequence[int], take: Callable[[Tensor], Tensor]
+    ) -> tuple[Tensor, dict[int, Tensor]]:
+        """Features [N, d] of images, and of the layers asked for what `take` makes of their tokens, in one pass."""
+        ...
+
     def normalise(self, pixels: Tensor) -> Tensor:
         """Pictures as the tower wants them: from [..., 3, S, S] in 0 to 1, by its own statistics."""
         ...
@@ -149,8 +155,26 @@ class SteppedVision(nn.Module, ABC):
         """The tokens [N, 1 + L, D] that leave each layer asked for, counted from 1; 0 is what enters the first."""
         return pick(self._steps(images, prompts, after), layers, self.layers)
 
+    def with_layers(
+        self, images: Tensor, *, layers: Sequence[int], take: Callable[[Tensor], Tensor]
+    ) -> tuple[Tensor, dict[int, Tensor]]:
+        """Features [N, d] of images without prompts, and what `take` makes of the tokens of the layers asked for.
+
+        One pass; of a layer's tokens [N, 1 + L, D], the class token first, no more is held than what is taken.
+        """
+        _refuse_beyond(layers, self.layers)
+        found: dict[int, Tensor] = {}
+        for number, tokens in enumerate(self._steps(images, (), "drop")):
+            if number in layers:
+                found[number] = take(tokens)
+        return self._features(tokens), found
+
     @abstractmethod
     def _steps(self, images: Tensor, prompts: Prompts, after: After) -> Iterator[Tensor]: ...
+
+    @abstractmethod
+    def _features(self, tokens: Tensor) -> Tensor:
+        """Features [N, d] of what leaves the last layer."""
 
 
 def last_of(steps: Iterable[Tensor]) -> Tensor:
@@ -162,13 +186,17 @@ def last_of(steps: Iterable[Tensor]) -> Tensor:
 
 def pick(steps: Iterable[Tensor], layers: Sequence[int], among: int) -> dict[int, Tensor]:
     """The tokens of the layers asked for out of `among`; nothing above the highest is computed. Raises UsageError."""
-    if wrong := [layer for layer in layers if not 0 <= layer <= among]:
-        raise UsageError(f"there is no layer {wrong[0]}; choose from 0, what enters the first, to {among}")
+    _refuse_beyond(layers, among)
     found: dict[int, Tensor] = {}
     for number, tokens in zip(range(max(layers, default=-1) + 1), steps, strict=False):
         if number in layers:
             found[number] = tokens
     return found
+
+
+def _refuse_beyond(layers: Sequence[int], among: int) -> None:
+    if wrong := [layer for layer in layers if not 0 <= layer <= among]:
+        raise UsageError(f"there is no layer {wrong[0]}; choose from 0, what enters the first, to {among}")
 
 
 def weights_identity(weights: Mapping[str, Tensor]) -> str:

@@ -5,7 +5,7 @@ B clips, T frames, S side in pixels, C classes, N heads.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from mimica.clips import Clip, ClipBatch
 from mimica.encoders.towers import VisionTower, pixels
+from mimica.errors import InputError
 from mimica.labels import LabelSpace
 from mimica.metrics.calibration import temperature_at
 
@@ -31,6 +32,15 @@ _CARD = (
     "sha256",
 )
 """Which facts of a checkpoint stand on its card, in this order."""
+
+NO_SCENE = (
+    "this model reads the scene beside each face, and here are faces without a scene, as where they were cropped "
+    "before; take a model of faces alone, such as duse-compact"
+)
+"""What is said of clips without scenes to a network that needs them."""
+
+Agreed = Callable[[Tensor], Tensor]
+"""From a number to its mean over all processes that train together."""
 
 
 class Network(Protocol):
@@ -90,6 +100,24 @@ class Staged(Protocol):
         ...
 
 
+@runtime_checkable
+class ReadsScene(Protocol):
+    """A network that reads the scene beside the face, and can say what each of them shows alone."""
+
+    def views(self, batch: ClipBatch) -> dict[str, Tensor]:
+        """Logits [B, C] of the face alone, of the scene alone and of both, as `face`, `scene` and `both`."""
+        ...
+
+
+@runtime_checkable
+class Taught(Protocol):
+    """A network whose loss is more than the cross-entropy of its logits."""
+
+    def taught(self, batch: ClipBatch, labels: Tensor, *, shift: Tensor, agreed: Agreed) -> dict[str, Tensor]:
+        """The `loss` of a batch for its labels [B], its `accuracy`, and further scalars to report."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recogniser:
     """A network with what it takes to trust its output.
@@ -132,24 +160,41 @@ class Recogniser:
         }
 
     def batch(self, clips: Sequence[Clip]) -> ClipBatch:
-        """Clips as one batch, padded to the longest; faces uint8 [T, S, S, 3] become normalised floats."""
+        """Clips as one batch, padded to the longest; views uint8 [T, S, S, 3] become normalised floats.
+
+        Scenes are handed on to a network that reads them. Raises InputError where it does and a clip has none.
+        """
         T = max(len(clip.faces) for clip in clips)
-        faces = np.zeros((len(clips), T, self.size, self.size, 3), np.uint8)
         valid = np.zeros((len(clips), T), bool)
         for i, clip in enumerate(clips):
-            faces[i, : len(clip.faces)] = clip.faces
             valid[i, : len(clip.faces)] = True
-        face = self.network.vision.normalise(pixels(faces).to(self.device))
-        return ClipBatch(face=face, valid=torch.from_numpy(valid).to(self.device))
+        scene = None
+        if isinstance(self.network, ReadsScene):
+            if any(clip.scenes is None for clip in clips):
+                raise InputError(NO_SCENE)
+            scene = self._padded([clip.scenes for clip in clips if clip.scenes is not None], T)
+        face = self._padded([clip.faces for clip in clips], T)
+        return ClipBatch(face=face, valid=torch.from_numpy(valid).to(self.device), scene=scene)
+
+    def _padded(self, views: Sequence[np.ndarray], T: int) -> Tensor:
+        """Views of clips, uint8 [T, S, S, 3] each, as the network's tower wants them: [B, T, 3, S, S]."""
+        whole = np.zeros((len(views), T, self.size, self.size, 3), np.uint8)
+        for i, view in enumerate(views):
+            whole[i, : len(view)] = view
+        return self.network.vision.normalise(pixels(whole).to(self.device))
 
     def logits(self, clips: Sequence[Clip]) -> Tensor:
         """Logits [B, C] of clips before calibration; where `mirrored`, the mean with those of their mirror images."""
         with torch.inference_mode():
-            batch = self.batch(clips)
-            found = self.network(batch)
-            if self.mirrored:
-                found = (found + self.network(replace(batch, face=batch.face.flip(-1)))) / 2
-        return found
+            return torch.stack([self.network(look) for look in self._looks(clips)]).mean(0)
+
+    def _looks(self, clips: Sequence[Clip]) -> list[ClipBatch]:
+        """Clips as they are, and where `mirrored` their mirror images."""
+        batch = self.batch(clips)
+        if not self.mirrored:
+            return [batch]
+        scene = None if batch.scene is None else batch.scene.flip(-1)
+        return [batch, replace(batch, face=batch.face.flip(-1), scene=scene)]
 
     def embedded(self, clips: Sequence[Clip]) -> tuple[Tensor, Tensor]:
         """The logits [B, C] of clips with the video features [B, d] that they are made of, in one pass.
@@ -160,14 +205,32 @@ class Recogniser:
             logits = self.logits(clips)
             return logits, logits
         with torch.inference_mode():
-            batch = self.batch(clips)
-            looks = [batch, replace(batch, face=batch.face.flip(-1))] if self.mirrored else [batch]
-            found = [self.network.features(look, ("feature", "logits")) for look in looks]
+            found = [self.network.features(look, ("feature", "logits")) for look in self._looks(clips)]
         logits, features = (torch.stack([of[stage] for of in found]).mean(0) for stage in ("logits", "feature"))
         return logits, features
 
     def probabilities(self, clips: Sequence[Clip]) -> np.ndarray:
         """Calibrated probabilities [B, C] of clips, in the order of the label space."""
+        return self._shares(self.logits(clips), clips, self.temperature)
+
+    def views(self, clips: Sequence[Clip]) -> dict[str, np.ndarray]:
+        """Probabilities [B, C] of the `face` alone, of the `scene` alone and of `both`, the last as `probabilities`.
+
+        Each view alone has a temperature of its own where the file states one (`view_temperatures`), else that of
+        both; the slope is that of both. Empty for a network that reads faces alone.
+        """
+        if not isinstance(self.network, ReadsScene):
+            return {}
+        with torch.inference_mode():
+            found = [self.network.views(look) for look in self._looks(clips)]
+        own = {"both": self.temperature, **(self.facts.get("view_temperatures") or {})}
+        return {
+            view: self._shares(torch.stack([of[view] for of in found]).mean(0), clips, own.get(view, self.temperature))
+            for view in found[0]
+        }
+
+    def _shares(self, logits: Tensor, clips: Sequence[Clip], temperature: float) -> np.ndarray:
         quality = np.array([np.median(clip.quality) for clip in clips])
-        over = torch.from_numpy(temperature_at(self.temperature, self.temperature_slope, quality))
-        return (self.logits(clips).double().cpu() / over[:, None]).softmax(-1).numpy()
+        over = torch.from_numpy(temperature_at(temperature, self.temperature_slope, quality))
+        shares: np.ndarray = (logits.double().cpu() / over[:, None]).softmax(-1).numpy()
+        return shares

@@ -16,8 +16,16 @@ def learned(module: nn.Module) -> dict[str, Tensor]:
 
 
 def counted(module: nn.Module) -> dict[str, Tensor]:
-    """How many batches each norm that learns has seen; whole numbers, of which there is no average."""
-    return _of_norms(module, "num_batches_tracked")
+    """What changes from step to step and has no average: how many batches each norm that learns has seen.
+
+    And the buffers that a part names in `carried`.
+    """
+    own = {
+        f"{name}.{key}": part.get_buffer(key)
+        for name, part in module.named_modules()
+        for key in getattr(part, "carried", ())
+    }
+    return _of_norms(module, "num_batches_tracked") | own
 
 
 def _of_norms(module: nn.Module, prefix: str) -> dict[str, Tensor]:

@@ -27,6 +27,10 @@ class Elsewhere(SystemExit):
     """Ends a process quietly where the main one says what is wrong."""
 
 
+class _Heard(BaseException):
+    """Ends the work of a process that has heard, in the midst of it, that another has failed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Processes:
     """How many there are, and the `rank` of this one, from 0; the main one is 0."""
@@ -49,11 +53,14 @@ class Processes:
             yield
             return
         failed: Exception | None = None
+        heard = False
         try:
             yield
+        except _Heard:
+            heard = True
         except Exception as error:
             failed = error
-        if float(self.mean({"failed": torch.tensor(float(failed is not None))})["failed"]) == 0:
+        if not heard and not self._exchanged(failed=failed is not None)[0]:
             return
         told = [one for one in self.gathered(None if failed is None else _told(failed)) if one]
         if not self.main:
@@ -66,6 +73,23 @@ class Processes:
         if self.number == 1:
             return found
         return dict(zip(found, _mean(torch.stack([value.cpu() for value in found.values()])).unbind(), strict=True))
+
+    def agreed(self, value: Tensor) -> Tensor:
+        """A number's mean over the processes, asked for by each of them while it works `together` with the others.
+
+        Where one has failed before it came to ask, this ends the work of all.
+        """
+        if self.number == 1:
+            return value
+        failed, mean = self._exchanged(float(value))
+        if failed:
+            raise _Heard
+        return value.new_tensor(mean)
+
+    def _exchanged(self, value: float = 0.0, *, failed: bool = False) -> tuple[float, float]:
+        """Which share of the processes has failed, and the mean of their values; one form for whoever meets whom."""
+        failures, mean = _mean(torch.tensor([float(failed), value])).tolist()
+        return failures, mean
 
     def mean_gradients(self, weights: Sequence[Tensor]) -> None:
         """Give all processes the mean of their gradients."""

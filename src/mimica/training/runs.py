@@ -21,7 +21,7 @@ from mimica.encoders.sentence import SentenceTower
 from mimica.encoders.store import channels_last, load_any, save_encoder
 from mimica.encoders.towers import DualEncoder, pixels
 from mimica.errors import CheckpointError, UsageError
-from mimica.recognition.model import Trainable
+from mimica.recognition.model import Agreed, Taught, Trainable
 from mimica.recognition.registry import build
 from mimica.recognition.store import save_recogniser
 from mimica.training.adjust import shift_of
@@ -128,18 +128,24 @@ def caption_features(clips: ClipSet, cache: Path) -> tuple[Tensor, list[int]]:
 
 
 class _Learner(nn.Module):
-    """A recogniser with the cross-entropy of its logits as loss (DuSE, eq. 1), adjusted by a `shift` [C] of them."""
+    """A recogniser with the cross-entropy of its logits as loss (DuSE, eq. 1), adjusted by a `shift` [C] of them.
+
+    A network that says itself what it is taught by has that loss instead.
+    """
 
     shift: Tensor
 
-    def __init__(self, network: Learnt, shift: Tensor) -> None:
+    def __init__(self, network: Learnt, shift: Tensor, agreed: Agreed) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.agreed = network, agreed
         self.register_buffer("shift", shift)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         views = {name: self.network.vision.normalise(batch[name]) for name in ("face", "scene") if name in batch}
-        logits = self.network(ClipBatch(valid=batch["valid"], **views))
+        clips = ClipBatch(valid=batch["valid"], **views)
+        if isinstance(self.network, Taught):
+            return self.network.taught(clips, batch["label"], shift=self.shift, agreed=self.agreed)
+        logits = self.network(clips)
         loss = nn.functional.cross_entropy(logits + self.shift, batch["label"])
         return {"loss": loss, "accuracy": (logits.argmax(-1) == batch["label"]).float().mean()}
 
@@ -197,7 +203,7 @@ def _fit(
     if measured is not None and select:
         same["data to select on"] = dict(measured.manifest)
     data = _batches(recipe, clips, all_of_us)
-    learner = _Learner(network, shift_of(data.shares, recipe.adjust))
+    learner = _Learner(network, shift_of(data.shares, recipe.adjust), all_of_us.agreed)
     return train(learner, data, recipe.loop, facts=same, validate=validate, select=select, **how)
 
 
