@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -38,6 +38,7 @@ class Show:
         import json
 
         from mimica.recognition.duse.config import DuseConfig
+        from mimica.recognition.ous.config import OusConfig
         from mimica.recognition.registry import METHODS, facts, locate, method
 
         if self.name in METHODS:
@@ -48,8 +49,9 @@ class Show:
         card = path.with_suffix(".md")
         if card.is_file():
             print(card.read_text().strip(), end="\n\n")
-        if stated.get("architecture") == "duse":
-            _options(self.name, DuseConfig.from_facts(stated["config"]))
+        kinds: dict[Any, type[DuseConfig] | type[OusConfig]] = {"duse": DuseConfig, "ous": OusConfig}
+        if kind := kinds.get(stated.get("architecture")):
+            _options(self.name, kind.from_facts(stated["config"]))
         print(json.dumps(stated, indent=2))
         return 0
 
@@ -66,17 +68,18 @@ class Models:
 
 
 def _options(name: str, config: Choices) -> None:
-    """Each option of a method: its value, whether the paper (arXiv 2604.12777) prints it so, what else there is."""
+    """Each option of a method: its value, whether its paper prints it so, what else there is."""
     from rich.console import Console
     from rich.table import Table
 
-    from mimica.recognition.duse.config import DuseConfig
+    from mimica.recognition.options import Options
 
-    if not isinstance(config, DuseConfig):
+    if not isinstance(config, Options):
         fixed = ", ".join(f"{key} {value}" for key, value in config.facts().items())
         print(f"{name} has no options" + (f" to set; it has {fixed}" if fixed else ""))
         return
-    table = Table(box=None, pad_edge=False, title=f"options of {name}", title_justify="left")
+    title = f"options of {name}, beside {config.paper}"
+    table = Table(box=None, pad_edge=False, title=title, title_justify="left")
     for column in ("option", "value", "literal", "in the paper", "where", "choices"):
         table.add_column(column, overflow="fold")
     for option in config.options():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -102,10 +102,13 @@ class Train:
         from mimica.errors import UsageError
 
         def opened(part: str) -> ClipSet:
-            return load(self.data, part=part, size=size, frames=recipe.kept, space=space, fold=self.fold, hold=hold)
+            return load(self.data, part=part, **how)
 
-        hold = recipe.held
-        held = load_held(self.data, size=size, frames=recipe.kept, space=space, fold=self.fold, hold=hold)
+        how: dict[str, Any] = {
+            "size": size, "frames": recipe.kept, "space": space, "fold": self.fold, "hold": recipe.held,
+            "scenes": recipe.scenes,
+        }  # fmt: skip
+        held = load_held(self.data, **how)
         if held is None and self.select_on == "validation":
             raise UsageError(
                 f"{self.data} has nothing to validate on; give clips the part validation, or leave out --select-on"

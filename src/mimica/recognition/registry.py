@@ -17,21 +17,26 @@ if TYPE_CHECKING:
     from mimica.recognition.duse.config import DuseConfig
     from mimica.recognition.duse.model import Duse
     from mimica.recognition.model import Recogniser
+    from mimica.recognition.ous.config import OusConfig
+    from mimica.recognition.ous.model import Ous
 
-    Choices = DuseConfig | ProbeConfig | TemporalConfig
+    Choices = DuseConfig | OusConfig | ProbeConfig | TemporalConfig
     """The choices of a method, whichever it is."""
-    Learnt = Duse | Probe | Temporal
+    Learnt = Duse | Ous | Probe | Temporal
     """A network that is trained on an encoder, whichever its method."""
 
 METHODS = {
     "duse": "duse.config:duse",
     "duse-paper": "duse.config:duse_paper",
+    "ous": "ous.config:ous",
+    "ous-paper": "ous.config:ous_paper",
+    "ous-repo": "ous.config:ous_repo",
     "coop": "baselines.match:coop",
     "zero-shot": "baselines.match:zero_shot",
     "linear-probe": "baselines.probe:ProbeConfig",
     "dfer-clip-head": "baselines.temporal:TemporalConfig",
 }
-"""What can be trained on an encoder, by name: the presets of DuSE and the baselines that it is held against.
+"""What can be trained on an encoder, by name: the presets of DuSE and OUS, and the baselines that they are held against.
 
 Beside each name what gives its choices, which is imported when it is asked for.
 """
@@ -97,7 +102,11 @@ def build(config: Choices, encoder: DualEncoder, space: LabelSpace) -> Learnt:
     from mimica.recognition.baselines.probe import Probe, ProbeConfig
     from mimica.recognition.baselines.temporal import Temporal, TemporalConfig
     from mimica.recognition.duse.model import Duse
+    from mimica.recognition.ous.config import OusConfig
+    from mimica.recognition.ous.model import Ous
 
+    if isinstance(config, OusConfig):
+        return Ous(encoder.vision, encoder.text, space, config, log_scale=encoder.log_scale)
     if isinstance(config, ProbeConfig):
         return Probe(encoder.vision, space, log_scale=encoder.log_scale)
     if isinstance(config, TemporalConfig):

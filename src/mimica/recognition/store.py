@@ -135,8 +135,9 @@ def _architecture(name: str, path: Path) -> type[Learnt]:
     from mimica.recognition.baselines.probe import Probe
     from mimica.recognition.baselines.temporal import Temporal
     from mimica.recognition.duse.model import Duse
+    from mimica.recognition.ous.model import Ous
 
-    known: tuple[type[Learnt], ...] = (Duse, Probe, Temporal)
+    known: tuple[type[Learnt], ...] = (Duse, Ous, Probe, Temporal)
     kinds = {kind.architecture: kind for kind in known}
     if name not in kinds:
         raise CheckpointError(f"{path} is of the architecture '{name}'; this version reads {', '.join(kinds)}")

@@ -14,6 +14,8 @@ from mimica.encoders.mobile import MobileConfig
 from mimica.errors import UsageError, unknown
 from mimica.recognition import registry
 from mimica.recognition.duse.config import DuseConfig
+from mimica.recognition.options import Options
+from mimica.recognition.ous.config import OusConfig
 from mimica.training.loop import LoopConfig
 
 if TYPE_CHECKING:
@@ -95,6 +97,11 @@ class Training:
     def kept(self) -> int | None:
         """How many evenly spread frames of a file its clip has at most; None for all."""
         return self.longest if self.sampling == "uniform" else None
+
+    @property
+    def scenes(self) -> bool:
+        """Whether the method reads the scene beside each face."""
+        return isinstance(self.model, OusConfig)
 
     @property
     def tested(self) -> int:
@@ -208,9 +215,9 @@ def with_method(recipe: Training, method: str | None, settings: Sequence[str]) -
         if isinstance(found, DuseConfig) and isinstance(model, DuseConfig):
             found = replace(found, depth=model.depth)
         recipe, model = replace(recipe, method=method), found
-    if settings and not isinstance(model, DuseConfig):
+    if settings and not isinstance(model, Options):
         raise UsageError(f"the method {recipe.method} has no options, got {' '.join(settings)}")
-    return replace(recipe, model=model.changed(settings) if isinstance(model, DuseConfig) else model)
+    return replace(recipe, model=model.changed(settings) if isinstance(model, Options) else model)
 
 
 def method_of(preset: str | None, method: str | None) -> str | None:

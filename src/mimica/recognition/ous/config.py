@@ -87,7 +87,7 @@ class OusConfig(Options):
     """What its likeness is divided by."""
     alone: float = choice(0.5, where="not in the paper", paper=0.0)
     """How much it counts in training what the face alone and the scene alone say; without, neither learns to speak."""
-    start: str = choice("encoder", "encoder", "random", where="not in the paper", paper="random")
+    start: str = choice("encoder", "encoder", "random", where="not in the paper")
     """What it is before it learns: the encoder's own mean of face and scene, or whatever was drawn."""
     scene_mask_face: bool = choice(False, True, False, where="Architecture")
     """Whether the face is blacked out of the scene, where the clips were made and wherever it reads."""
