@@ -21,7 +21,7 @@ def counted(module: nn.Module) -> dict[str, Tensor]:
     And the buffers that a part names in `carried`.
     """
     own = {
-        f"{name}.{key}": part.get_buffer(key)
+        f"{name}.{key}".lstrip("."): part.get_buffer(key)
         for name, part in module.named_modules()
         for key in getattr(part, "carried", ())
     }
