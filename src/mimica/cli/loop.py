@@ -24,6 +24,8 @@ class Loop:
     """How many batches make a step."""
     lr: float | None = None
     """The learning rate at its peak."""
+    schedule: str | None = None
+    """How the rate falls: cosine, or plateau, to a third after five epochs without a lower loss in validation."""
     precision: str | None = None
     """How to compute: no (in full precision), bf16, or on a GPU fp16."""
     seed: int | None = None

@@ -41,6 +41,8 @@ class Epochs:
         if steps is None:  # the row of a whole epoch
             shown = "  ".join(f"{k} {v:.4g}" for k, v in row.items() if isinstance(v, float))
             self.progress.console.print(f"epoch {epoch + 1} of {self.epochs}: {shown}", highlight=False)
+            if "warning" in row:
+                self.progress.console.print(str(row["warning"]), style="yellow", highlight=False)
             return
         done = epoch * int(steps) + int(row["step"])
         if time.monotonic() - self.told > 0.2:

@@ -158,7 +158,7 @@ def _trained(recipe: Training, encoder: DualEncoder, split: Split, folder: Path)
         if path.stem == "state" or not path.with_suffix(".json").is_file():
             continue
         there = facts(str(path))
-        wanted = {"recipe": asdict(recipe), "data": dict(split.train.manifest), "encoder_sha256": encoder.identity}
+        wanted = {"recipe": recipe.facts(), "data": dict(split.train.manifest), "encoder_sha256": encoder.identity}
         other = [name for name, value in json.loads(json.dumps(wanted)).items() if there.get(name) != value]
         if other:
             raise UsageError(

@@ -36,7 +36,7 @@ METHODS = {
     "linear-probe": "baselines.probe:ProbeConfig",
     "dfer-clip-head": "baselines.temporal:TemporalConfig",
 }
-"""What can be trained on an encoder, by name: the presets of DuSE and OUS, and the baselines that they are held against.
+"""What can be trained on an encoder, by name: presets of DuSE and OUS, and the baselines that they are held against.
 
 Beside each name what gives its choices, which is imported when it is asked for.
 """

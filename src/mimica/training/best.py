@@ -8,14 +8,16 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from mimica.training.average import copy, learned
+from mimica.training.plateau import LOSS
 
 RULE = "the highest mean of WAR and UAR; of equal ones the earlier"
-"""By what the best epoch is told."""
+LOWEST = "the lowest loss; of equal ones the earlier"
+"""By what the best epoch is told: by how much is right, or by the loss."""
 
 
-def merit(figures: Mapping[str, float]) -> float:
-    """The mean of WAR and UAR: neither the frequent classes alone nor the scarce ones decide."""
-    return (figures["war"] + figures["uar"]) / 2
+def merit(figures: Mapping[str, float], *, by_loss: bool = False) -> float:
+    """The mean of WAR and UAR, by which neither the frequent classes alone nor the scarce ones decide; or less loss."""
+    return -figures[LOSS] if by_loss else (figures["war"] + figures["uar"]) / 2
 
 
 class Best:
@@ -24,16 +26,16 @@ class Best:
     `epoch` counts from 0 and is None as long as no epoch was measured.
     """
 
-    def __init__(self, module: nn.Module, *, selects: bool) -> None:
-        self.module, self.selects = module, selects
+    def __init__(self, module: nn.Module, *, selects: bool, by_loss: bool = False) -> None:
+        self.module, self.selects, self.by_loss = module, selects, by_loss
         self.epoch: int | None = None
         self.merit = -math.inf
         self.weights: dict[str, Tensor] = {}
 
     def look(self, epoch: int, figures: Mapping[str, float]) -> None:
         """Take the weights that the module holds now, if they measure better than all before them."""
-        if self.selects and merit(figures) > self.merit:
-            self.epoch, self.merit = epoch, merit(figures)
+        if self.selects and (found := merit(figures, by_loss=self.by_loss)) > self.merit:
+            self.epoch, self.merit = epoch, found
             self.weights = {name: value.detach().clone() for name, value in learned(self.module).items()}
 
     def settle(self) -> None:

@@ -16,7 +16,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,6 +30,7 @@ from mimica.errors import MimicaError, MissingExtra, UsageError, unknown
 from mimica.training.average import Average
 from mimica.training.best import Best
 from mimica.training.memory import enough_memory
+from mimica.training.plateau import Falling, Plateau
 from mimica.training.processes import Processes, processes
 from mimica.training.state import Progress, State
 
@@ -37,6 +38,7 @@ Batch = Mapping[str, Tensor]
 Report = Callable[[Mapping[str, float | int | str]], None]
 
 PRECISIONS = ("no", "bf16", "fp16")
+SCHEDULES = ("cosine", "plateau")
 _WITHOUT_EFFECT = ("save_every", "grad_checkpoint", "ahead")
 """Settings that change no result, so that a run may be resumed with others."""
 
@@ -47,7 +49,10 @@ class Diverged(MimicaError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopConfig:
-    """How to train: epochs, batch, peak learning rate with linear warm-up (epochs) and cosine to zero.
+    """How to train: epochs, batch, peak learning rate with linear warm-up (epochs) and then a schedule.
+
+    `schedule` is cosine, to zero, or plateau, which falls where validation stands still, as `plateau` says how; the
+    epoch that is kept is then, of those that are selected among, the one of the lowest loss.
 
     `batch` is that of each process; `ema` is the decay of the average of the weights that is kept and validated
     (0: none); `clip` the largest gradient norm; `accumulate` how many batches make a step; `precision` no, bf16
@@ -69,6 +74,8 @@ class LoopConfig:
     save_every: int = 200
     grad_checkpoint: bool = False
     ahead: int = 2
+    schedule: str = "cosine"
+    plateau: Plateau = field(default_factory=Plateau)
 
     def __post_init__(self) -> None:
         for name, least in {"epochs": 1, "batch": 1, "accumulate": 1, "save_every": 0, "ahead": 0}.items():
@@ -78,6 +85,18 @@ class LoopConfig:
             raise UsageError(f"lr must be above 0, not {self.lr}")
         if self.precision not in PRECISIONS:
             raise unknown("precision", self.precision, PRECISIONS)
+        if self.schedule not in SCHEDULES:
+            raise unknown("schedule", self.schedule, SCHEDULES)
+
+    @property
+    def falling(self) -> Plateau | None:
+        """How the rate falls where validation stands still, or None where it does not."""
+        return self.plateau if self.schedule == "plateau" else None
+
+    def facts(self) -> dict[str, Any]:
+        """The settings as a checkpoint states them; a schedule that is the usual one goes without saying."""
+        usual = ("schedule", "plateau") if self.falling is None else ()
+        return {name: value for name, value in asdict(self).items() if name not in usual}
 
 
 class Data(Protocol):
@@ -98,12 +117,14 @@ class Learner(Protocol):
         ...
 
 
-def rate(config: LoopConfig, step: int, steps: int) -> float:
-    """The learning rate at a step: linear warm-up, then half a cosine down to zero."""
+def rate(config: LoopConfig, step: int, steps: int, reached: float | None = None) -> float:
+    """The learning rate at a step: linear warm-up, then half a cosine down to zero, or what a plateau has `reached`."""
     warm = config.warmup * steps
     total = config.epochs * steps
     if step < warm:
         return config.lr * min(1.0, (step + 1) / warm)
+    if config.falling is not None and reached is not None:
+        return reached
     return config.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1.0, total - warm)))
 
 
@@ -121,7 +142,7 @@ def train(
 ) -> int:
     """Train a learner in place, and give the epoch, from 0, whose weights it holds at the end.
 
-    That is the last; with `select` the best by `war` and `uar` of what `validate` gives (`best.RULE`). They are
+    That is the last; with `select` the best of what `validate` gives (`best.RULE`, or `LOWEST` on a plateau). They are
     the averaged weights, if an average was asked for. Writes `out/metrics.jsonl`, one row an epoch, and
     `out/state.safetensors`, the best epoch's weights in it. With `resume` an earlier run in `out` goes on from
     where it was last saved; without, it is forgotten. `facts` is what the result depends on beside `config` and
@@ -137,10 +158,11 @@ def train(
     model = accelerator.prepare_model(learner, evaluation_mode=True)
     optimizer = accelerator.prepare(_adam(learner, config))
     trained = [p for group in optimizer.param_groups for p in group["params"]]
-    average, best = Average(learner, config.ema), Best(learner, selects=select)
+    average, best = Average(learner, config.ema), Best(learner, selects=select, by_loss=config.falling is not None)
+    falling = Falling(config.falling, config.lr)
     state = State(
         path=out / "state.safetensors", module=learner, optimizer=optimizer, average=average, best=best,
-        scaler=accelerator.scaler,
+        falling=falling, scaler=accelerator.scaler,
         settings={"loop": _telling(config, all_of_us), "number of batches": data.steps, **(facts or {})},
     )  # fmt: skip
     with all_of_us.together():
@@ -149,7 +171,7 @@ def train(
         state.forget(here)
         _cut(out / "metrics.jsonl", here.epoch)
 
-    while here.epoch < config.epochs:
+    while here.epoch < config.epochs and not falling.over:
         began, before = time.monotonic() - here.seconds, here.epoch * steps
         model.train()
         done = here.step * config.accumulate
@@ -167,7 +189,7 @@ def train(
                 all_of_us.mean_gradients(trained)
                 norm = accelerator.clip_grad_norm_(trained, config.clip)
                 for group in optimizer.param_groups:
-                    group["lr"] = rate(config, before + here.step, steps)
+                    group["lr"] = rate(config, before + here.step, steps, falling.rate)
             optimizer.step()
             optimizer.zero_grad()
             # In fp16 the scaler skips a step whose gradient overflows, and that is as it should be.
@@ -191,7 +213,7 @@ def train(
             with enough_memory(config, here, out, accelerator.device):
                 figures = dict(validate(learner)) if validate else {}
             best.look(here.epoch, figures)
-        row |= {**figures, "seconds": round(time.monotonic() - began, 1)}
+        row |= {**figures, **falling.look(figures, means), "seconds": round(time.monotonic() - began, 1)}
         here = Progress(epoch=here.epoch + 1)
         if all_of_us.main:
             # In this order: what was logged but not saved is trained and logged again, never the other way round.
@@ -201,7 +223,7 @@ def train(
     average.settle()
     best.settle()
     _seed(config.seed, config.epochs, 0)  # so that what comes next draws the same after a resume
-    return config.epochs - 1 if best.epoch is None else best.epoch
+    return here.epoch - 1 if best.epoch is None else best.epoch
 
 
 def _adam(learner: nn.Module, config: LoopConfig) -> torch.optim.AdamW:
@@ -237,7 +259,7 @@ def _accelerator(config: LoopConfig) -> Any:
 
 def _telling(config: LoopConfig, all_of_us: Processes) -> dict[str, Any]:
     """The settings that the result depends on; the batch is that of all processes."""
-    told = {name: value for name, value in asdict(config).items() if name not in _WITHOUT_EFFECT}
+    told = {name: value for name, value in config.facts().items() if name not in _WITHOUT_EFFECT}
     return told | {"batch": config.batch * all_of_us.number}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mimica.data.augment import Augmentation
@@ -39,6 +39,10 @@ class Pretraining:
     teach: float = 0.5
     balance: float = 0.5
     augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def facts(self) -> dict[str, Any]:
+        """The recipe as a checkpoint states it."""
+        return {**asdict(self), "loop": self.loop.facts()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +91,10 @@ class Training:
             raise UsageError(f"per_epoch is a number of clips, or none for as many as the data, not {self.per_epoch}")
         if not 0 <= self.hold <= 0.5:
             raise UsageError(f"hold is the share of train to hold out, 0 to 0.5, not {self.hold:g}")
+
+    def facts(self) -> dict[str, Any]:
+        """The recipe as a checkpoint states it."""
+        return {**asdict(self), "loop": self.loop.facts()}
 
     @property
     def held(self) -> float:

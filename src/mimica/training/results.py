@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from mimica import __version__, checkpoint
-from mimica.training.best import RULE
+from mimica.training.best import LOWEST, RULE
 
 FILE = "results.json"
 
@@ -30,9 +30,10 @@ def made_with(processes: int = 1) -> dict[str, Any]:
     }
 
 
-def selection(selected_on: str, epoch: int) -> dict[str, Any]:
+def selection(selected_on: str, epoch: int, *, by_loss: bool = False) -> dict[str, Any]:
     """How the epoch that is kept was chosen, and its number, from 1."""
-    return {"selected_on": selected_on, "by": "" if selected_on == "last" else RULE, "epoch": epoch + 1}
+    rule = LOWEST if by_loss else RULE
+    return {"selected_on": selected_on, "by": "" if selected_on == "last" else rule, "epoch": epoch + 1}
 
 
 def write_results(out: Path, facts: Mapping[str, Any]) -> Path:
@@ -54,6 +55,8 @@ def kept(path: Path) -> list[str]:
     reached = f": WAR {row['war']:.3f}, UAR {row['uar']:.3f}" if "war" in row else ""
     which = "the last" if on == "last" else f"the best on {on}"
     lines = [f"kept: epoch {facts['epoch']} of {len(rows)}, {which}{reached}"]
+    if warned := [row["epoch"] for row in rows if "warning" in row]:
+        lines.append(f"from epoch {warned[0]} on {rows[warned[0] - 1]['warning']}; look at its validation, not at that")
     if on == "test":
         lines.append("it was chosen on the part that tests it, so say that beside its figures")
     return lines

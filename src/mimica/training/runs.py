@@ -6,7 +6,6 @@ N clips, T frames, C classes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +28,7 @@ from mimica.training.batches import Batches
 from mimica.training.calibrate import calibration, figures, logits_of_set
 from mimica.training.captions import captions
 from mimica.training.loop import Batch, Report, train
+from mimica.training.plateau import LOSS
 from mimica.training.pretrain import FaceLanguage
 from mimica.training.processes import Processes, processes
 from mimica.training.recipes import Pretraining, Training
@@ -57,6 +57,8 @@ def pretrain(
     """
     if processes().number > 1:  # the norms of its encoder would each see their own share of a batch
         raise UsageError("pretraining runs in one process; start it without a launcher")
+    if recipe.loop.falling is not None:
+        raise UsageError("the schedule plateau is for recognisers; pretraining follows a cosine")
     features, classes = caption_features(clips, out / "captions.safetensors")
     learner = _learner(recipe, features, classes, start, teachers)
     data = Batches(
@@ -182,7 +184,7 @@ def train_recogniser(
             network, recipe, clips, measured, all_of_us, identity=encoder.identity, select=selected_on != "last",
             out=out, resume=resume, report=report,
         )  # fmt: skip
-        chosen = selection(selected_on, epoch)
+        chosen = selection(selected_on, epoch, by_loss=recipe.loop.falling is not None)
     path = out / f"{recipe.method}-{Path(encoder.name).stem}.safetensors"
     if all_of_us.main:
         parts = {part: of for part, of in {"train": clips, "validation": held, "test": test}.items() if of is not None}
@@ -197,8 +199,19 @@ def _fit(
     """Train a network, and give the epoch whose weights it holds: the best as `measured` after each, or the last."""
 
     def validate(module: nn.Module) -> Mapping[str, float]:
-        return {} if measured is None else figures(_logits(network, measured, recipe, all_of_us), measured.labels)
+        if measured is None:
+            return {}
+        logits, truth = _logits(network, measured, recipe, all_of_us), measured.labels
+        if recipe.loop.falling is None:
+            return figures(logits, truth)
+        loss = nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(truth))
+        return {**figures(logits, truth), LOSS: float(loss)}
 
+    if recipe.loop.falling is not None and measured is None:
+        raise UsageError(
+            "the schedule plateau follows the loss on clips held out, and there are none; give clips the part "
+            "validation, or choose --schedule cosine"
+        )
     same = _same(recipe, clips) | {"encoder": identity}
     if measured is not None and select:
         same["data to select on"] = dict(measured.manifest)
@@ -268,10 +281,10 @@ def _zero_shot(learner: FaceLanguage, clips: ClipSet) -> np.ndarray:
 
 def _same(recipe: Pretraining | Training, clips: ClipSet) -> dict[str, Any]:
     """What a run depends on beside its loop: to resume it, all of this must be what it was."""
-    stated = asdict(recipe)
+    stated = recipe.facts()
     stated.pop("loop")
     return {**stated, "data": dict(clips.manifest), "label space": clips.space.facts()}
 
 
 def _facts(recipe: Pretraining | Training, clips: ClipSet, processes: int = 1) -> dict[str, Any]:
-    return {"recipe": asdict(recipe), "data": dict(clips.manifest), **made_with(processes)}
+    return {"recipe": recipe.facts(), "data": dict(clips.manifest), **made_with(processes)}

