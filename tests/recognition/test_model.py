@@ -11,6 +11,7 @@ import torch
 import mimica
 from mimica.clips import Clip, ClipBatch
 from mimica.encoders.towers import DualEncoder
+from mimica.errors import InputError
 from mimica.labels import EXPRESSIONS
 from mimica.recognition.model import Explains, Recogniser
 from mimica.recognition.registry import METHODS, build, method
@@ -74,7 +75,7 @@ def test_the_card_says_what_the_file_says_and_passes_over_what_it_leaves_open(re
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_of_duses_kind_can_show_what_its_logits_came_of(name: str, tiny_dual: DualEncoder) -> None:
-    others = ("linear-probe", "dfer-clip-head")
+    others = ("linear-probe", "dfer-clip-head", "ous", "ous-paper", "ous-repo")
     assert isinstance(build(method(name), tiny_dual, EXPRESSIONS), Explains) == (name not in others)
 
 
@@ -123,3 +124,61 @@ class Silent:
 
     def __call__(self, batch: ClipBatch) -> Any:
         return self.network(batch)
+
+
+# Faces with scenes
+
+
+@pytest.fixture(scope="module")
+def both(tiny_dual: DualEncoder) -> Recogniser:
+    """A recogniser that reads the scene beside the face, at random."""
+    torch.manual_seed(4)
+    network = build(replace(method("ous"), start="random"), tiny_dual, EXPRESSIONS)  # type: ignore[type-var]
+    facts = {"view_temperatures": {"face": 2.0}}
+    return Recogniser(name="both", network=network.eval(), space=EXPRESSIONS, frames=16, temperature=0.5, facts=facts)
+
+
+def seen_in(frames: int, seed: int = 0) -> Clip:
+    return replace(clip(frames, seed), scenes=clip(frames, seed + 100).faces)
+
+
+def test_scenes_are_handed_on_padded_like_faces_to_a_network_that_reads_them_and_to_no_other(
+    recogniser: Recogniser, both: Recogniser
+) -> None:
+    clips = [seen_in(3), seen_in(5, 1)]
+    batch, swapped = both.batch(clips), [replace(c, faces=c.scenes, scenes=c.faces) for c in clips]
+    assert batch.scene is not None
+    assert torch.equal(batch.scene, both.batch(swapped).face)
+    assert torch.equal(batch.face, recogniser.batch(clips).face)
+    assert recogniser.batch(clips).scene is None
+
+
+def test_clips_without_scenes_are_refused_by_one_that_reads_them(both: Recogniser) -> None:
+    with pytest.raises(
+        InputError, match=r"reads the scene beside each face.*take a model of faces alone, such as duse-c"
+    ):
+        both.probabilities([seen_in(3), clip(3)])
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_what_face_scene_and_both_show_are_shares_each_at_its_own_temperature(
+    both: Recogniser, recogniser: Recogniser, mirrored: bool
+) -> None:
+    clips, reader = [seen_in(3), seen_in(5, 1)], replace(both, mirrored=mirrored)
+    views = reader.views(clips)
+    assert list(views) == ["face", "scene", "both"]
+    assert np.allclose(views["both"], reader.probabilities(clips), atol=1e-6)
+    with torch.inference_mode():
+        looks = reader._looks(clips)
+        for view, over in (("face", 2.0), ("scene", 0.5)):
+            logits = torch.stack([reader.network.views(look)[view] for look in looks]).mean(0)  # type: ignore[attr-defined]
+            assert np.allclose(views[view], (logits / over).softmax(-1).numpy(), atol=1e-6), view
+    assert recogniser.views(clips) == {}
+
+
+def test_mirror_images_are_of_face_and_scene_alike(both: Recogniser) -> None:
+    seen = seen_in(4)
+    turned = replace(seen, faces=seen.faces[:, :, ::-1].copy(), scenes=seen.scenes[:, :, ::-1].copy())  # type: ignore[index]
+    reader = replace(both, mirrored=True)
+    assert np.allclose(reader.probabilities([seen]), reader.probabilities([turned]), atol=1e-5)
+    assert not np.allclose(both.probabilities([seen]), both.probabilities([turned]), rtol=0, atol=1e-4)

@@ -14,6 +14,8 @@ from mimica.recognition.baselines.probe import Probe, ProbeConfig
 from mimica.recognition.baselines.temporal import Temporal, TemporalConfig
 from mimica.recognition.duse.config import DuseConfig, duse, duse_paper
 from mimica.recognition.duse.model import Duse
+from mimica.recognition.ous.config import OusConfig, ous, ous_paper, ous_repo
+from mimica.recognition.ous.model import Ous
 
 
 @pytest.fixture
@@ -93,10 +95,10 @@ def test_a_device_that_is_not_there_is_refused_in_a_sentence(device: str, tiny_m
         registry.load(str(tiny_model), device=device)
 
 
-CHOICES: dict[str, DuseConfig | ProbeConfig | TemporalConfig] = {
+CHOICES: dict[str, DuseConfig | OusConfig | ProbeConfig | TemporalConfig] = {
     "duse": duse(), "duse-paper": duse_paper(), "coop": DuseConfig(htpc="coop", lsea="mean"),
     "zero-shot": DuseConfig(htpc="none", lsea="mean"), "linear-probe": ProbeConfig(),
-    "dfer-clip-head": TemporalConfig(),
+    "dfer-clip-head": TemporalConfig(), "ous": ous(), "ous-paper": ous_paper(), "ous-repo": ous_repo(),
 }  # fmt: skip
 
 
@@ -108,7 +110,7 @@ def test_every_method_has_choices_of_its_own() -> None:
 def test_an_unknown_method_is_met_with_the_choices() -> None:
     said = (
         r"unknown method 'zeroshot'; did you mean 'zero-shot'\? "
-        "Choose from: duse, duse-paper, coop, zero-shot, linear-probe, dfer-clip-head$"
+        "Choose from: duse, duse-paper, ous, ous-paper, ous-repo, coop, zero-shot, linear-probe, dfer-clip-head$"
     )
     with pytest.raises(UsageError, match=said):
         registry.method("zeroshot")
@@ -119,7 +121,8 @@ def test_a_method_is_built_on_the_encoder_for_the_label_space_with_its_own_choic
     name: str, tiny_dual: DualEncoder
 ) -> None:
     network = registry.build(CHOICES[name], tiny_dual, EXPRESSIONS)
-    assert type(network) is {"linear-probe": Probe, "dfer-clip-head": Temporal}.get(name, Duse)
+    kinds = {"linear-probe": Probe, "dfer-clip-head": Temporal, **dict.fromkeys(("ous", "ous-paper", "ous-repo"), Ous)}
+    assert type(network) is kinds.get(name, Duse)
     assert (network.vision, network.space) == (tiny_dual.vision, EXPRESSIONS)
     assert float(network.log_scale) == pytest.approx(tiny_dual.log_scale)
     if not isinstance(network, Probe):

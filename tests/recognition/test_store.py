@@ -24,7 +24,9 @@ from mimica.recognition.registry import METHODS, build, method
 from mimica.recognition.store import load_recogniser, save_recogniser
 
 FACTS = {"frames": 16, "window": 8, "temperature": 1.25, "unsure_below": 0.4}
-PAIR = LabelSpace(name="pair", names=("up", "down"), descriptions=(("it rises", "it climbs"), ("it sinks",)))
+PAIR = LabelSpace(
+    name="pair", names=("up", "down"), descriptions=(("it rises", "it climbs"), ("it sinks",)), polarity=(1, -1)
+)
 VARIANTS: list[dict[str, Any]] = [
     {"depth": 0}, {"depth": 3, "tokens": 2, "heads": 2, "beta": 0.5}, {"head_maps": "separate", "score": "mlp"},
     {"logits": "learnable", "pe_learned": False}, {"texts": "mean", "semantic_learned": False, "order": "none"},
@@ -57,12 +59,13 @@ def moved(config: Any, encoder: DualEncoder, space: LabelSpace = EXPRESSIONS) ->
 
 
 def batch_for(encoder: DualEncoder) -> ClipBatch:
-    """Two clips of five frames and one of three, each frame of other shades."""
+    """Two clips of five frames and one of three, each frame of other shades, and scenes of others yet."""
     S = encoder.vision.size
-    pictures = torch.rand(15, 3, 6, 6, generator=torch.Generator().manual_seed(1))
-    pictures = torch.nn.functional.interpolate(pictures, size=S, mode="bilinear").view(3, 5, 3, S, S)
+    pictures = torch.rand(30, 3, 6, 6, generator=torch.Generator().manual_seed(1))
+    pictures = torch.nn.functional.interpolate(pictures, size=S, mode="bilinear").view(2, 3, 5, 3, S, S)
     valid = torch.tensor([[True] * 5, [True] * 3 + [False] * 2, [True] * 5])
-    return ClipBatch(face=encoder.vision.normalise(pictures), valid=valid)
+    face, scene = encoder.vision.normalise(pictures)
+    return ClipBatch(face=face, scene=scene, valid=valid)
 
 
 def far(found: Tensor, expected: Tensor) -> float:
@@ -99,7 +102,8 @@ def test_every_method_reads_after_loading_as_it_did_but_for_half_precision(
     save_recogniser(tmp_path / "d.safetensors", network, encoder=encoder, facts=FACTS)
     back = load_recogniser(tmp_path / "d.safetensors")
     with torch.no_grad():
-        assert far(back.network(batch), expected) < 2e-3
+        # Two times twelve layers, one behind the other, make more of a rounded weight.
+        assert far(back.network(batch), expected) < (2e-2 if name.startswith("ous-") else 2e-3)
     assert (back.name, back.frames, back.window) == ("d", 16, 8)
     assert (back.temperature, back.unsure_below, back.space) == (1.25, 0.4, EXPRESSIONS)
     assert not any(weight.requires_grad for weight in back.network.parameters())  # type: ignore[attr-defined]
@@ -143,7 +147,7 @@ def test_a_saved_recogniser_holds_what_was_learned_and_what_it_folds_to_and_no_t
     tensors, _ = checkpoint.load(tmp_path / "d.safetensors")
     parts = ("vision_prompts", "pe_scale", "texts", "text_maps")
     folded = {f"constants.{part}" for part in parts} if isinstance(network, Duse) else set()
-    folded = {"texts"} if name == "dfer-clip-head" else folded
+    folded = {"texts"} if name == "dfer-clip-head" or name.startswith("ous") else folded
     trained = {name for name, weight in network.named_parameters() if weight.requires_grad}
     assert tensors.keys() == trained | folded
     assert {t.dtype for t in tensors.values()} == {torch.float16}
@@ -157,7 +161,8 @@ def test_a_saved_recogniser_states_what_it_is_and_what_it_was_learned_on(
     save_recogniser(tmp_path / "d.safetensors", moved(config, tiny_dual, PAIR), encoder=tiny_dual, facts=FACTS)
     facts = checkpoint.read_facts(tmp_path / "d.safetensors")
     assert facts["kind"] == "recogniser"
-    assert facts["architecture"] == (name if name in ("linear-probe", "dfer-clip-head") else "duse")
+    others = {"linear-probe": "linear-probe", "dfer-clip-head": "dfer-clip-head"}
+    assert facts["architecture"] == others.get(name, "ous" if name.startswith("ous") else "duse")
     assert facts["config"] == config.facts()
     assert LabelSpace.from_facts(facts["labels"]) == PAIR
     assert (facts["encoder"], facts["encoder_sha256"]) == (tiny_dual.name, tiny_dual.identity)
@@ -229,9 +234,9 @@ def test_a_card_that_states_something_wrong_is_refused_in_its_name(
 
 
 def test_an_architecture_of_another_version_is_met_with_those_of_this(copied: Path) -> None:
-    restate(copied, architecture="ous")
+    restate(copied, architecture="argen")
     with pytest.raises(
-        CheckpointError, match="is of the architecture 'ous'; this version reads duse, linear-probe, dfer"
+        CheckpointError, match="is of the architecture 'argen'; this version reads duse, ous, linear-probe, dfer"
     ):
         load_recogniser(copied)
 
@@ -261,7 +266,7 @@ def test_tensors_that_are_missing_or_too_many_are_refused(
         load_recogniser(copied)
 
 
-@pytest.mark.parametrize("name", ["duse", "coop", "linear-probe", "dfer-clip-head"])
+@pytest.mark.parametrize("name", ["duse", "coop", "linear-probe", "dfer-clip-head", "ous-repo"])
 def test_weights_for_another_number_of_classes_are_refused_in_those_words(
     name: str, tiny_dual: DualEncoder, tmp_path: Path
 ) -> None:

@@ -76,13 +76,17 @@ def face_view(image: np.ndarray, box: np.ndarray, *, size: int, margin: float = 
     return cut(image, square(box, margin, shift), size)
 
 
-def scene_view(image: np.ndarray, *, size: int) -> np.ndarray:
+def scene_view(image: np.ndarray, *, size: int, hidden: np.ndarray | None = None) -> np.ndarray:
     """The frame as a square picture uint8 [size, size, 3]: its short side fitted, its middle kept, as CLIP does.
 
     Nothing is squeezed or padded, so a scene tower sees pictures like those it was trained on; the
-    price is what lies at the far ends of the long side.
+    price is what lies at the far ends of the long side. What lies in the box `hidden` [4], a face, is black.
     """
     H, W = image.shape[:2]
+    if hidden is not None:
+        x0, y0, x1, y1 = (max(0, round(edge)) for edge in hidden.tolist())
+        image = image.copy()
+        image[y0:y1, x0:x1] = 0
     side = min(H, W)
     middle = np.array([(W - side) / 2, (H - side) / 2, (W + side) / 2, (H + side) / 2])
     return cut(image, middle, size)

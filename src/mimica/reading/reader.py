@@ -17,14 +17,14 @@ import numpy as np
 
 from mimica.clips import Clip, Face, Frame, Reading, Status, Track
 from mimica.errors import UsageError
-from mimica.faces.crop import FER_MARGIN, face_view
+from mimica.faces.crop import FER_MARGIN, face_view, scene_view
 from mimica.faces.detect import Detector, load_detector
 from mimica.faces.quality import LOW
 from mimica.faces.track import Tracker, identified
 from mimica.reading.events import Closed, Event, Opened, Seen, Settled
 from mimica.reading.settings import Settings
 from mimica.reading.windows import View, Window, Windows
-from mimica.recognition.model import Recogniser
+from mimica.recognition.model import ReadsScene, Recogniser
 from mimica.video.read import Video, open_video
 from mimica.video.sampling import Thinner, WindowGrid
 from mimica.video.sources import is_camera
@@ -81,7 +81,9 @@ class Reader:
         T, size = self.grid.frames, self.recogniser.size
         self.detector.detect([np.zeros((240, 320, 3), np.uint8)])
         faces, times = np.zeros((T, size, size, 3), np.uint8), np.arange(T) / self.grid.fps
-        clip = Clip(person=0, start=0.0, end=self.grid.duration, faces=faces, times=times, quality=np.ones(T))
+        clip = Clip(
+            person=0, start=0.0, end=self.grid.duration, faces=faces, times=times, quality=np.ones(T), scenes=faces
+        )
         self.recogniser.probabilities([clip])
 
     def _opened(self, source: str, video: Video) -> Opened:
@@ -168,9 +170,17 @@ class _Run:
                 time=seen.frame.time,
                 face=face_view(image, face.box, size=size, margin=self.margin),
                 quality=seen.quality[person],
+                scene=self._scene(image, face.box),
             )
             for person, face in seen.faces.items()
         }
+
+    def _scene(self, image: np.ndarray, box: np.ndarray) -> np.ndarray | None:
+        """What is behind a face, for a recogniser that reads that too; None where the picture is the face."""
+        recogniser = self.reader.recogniser
+        if not isinstance(recogniser.network, ReadsScene) or self.reader.settings.faces == "none":
+            return None
+        return scene_view(image, size=recogniser.size, hidden=box if recogniser.network.hides_face else None)
 
     def _settled(self, over: list[Window]) -> Iterator[Reading | Settled]:
         """What windows that are over say, and that they are."""

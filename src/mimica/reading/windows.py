@@ -21,11 +21,15 @@ _SAME = 1e-6
 
 @dataclass(slots=True, kw_only=True)
 class View:
-    """One person's face in one frame, cropped: uint8 [S, S, 3]; `told` once some clip has it."""
+    """One person's face in one frame, cropped, and the scene, where one is read: uint8 [S, S, 3].
+
+    `told` once some clip has it.
+    """
 
     time: float
     face: np.ndarray
     quality: float
+    scene: np.ndarray | None = None
     told: bool = False
 
 
@@ -125,6 +129,7 @@ class Windows:
             inside = [inside[i] for i in np.linspace(0, len(inside) - 1, T).round().astype(int)]
         for view in inside:
             view.told = True
+        scenes = [v.scene for v in inside if v.scene is not None]
         return Clip(
             person=person,
             start=inside[0].time,
@@ -132,6 +137,7 @@ class Windows:
             faces=np.stack([v.face for v in inside]),
             times=np.array([v.time for v in inside]),
             quality=np.array([v.quality for v in inside]),
+            scenes=np.stack(scenes) if len(scenes) == len(inside) else None,
         )
 
     def _forget(self, before: float) -> None:

@@ -102,7 +102,15 @@ class Staged(Protocol):
 
 @runtime_checkable
 class ReadsScene(Protocol):
-    """A network that reads the scene beside the face, and can say what each of them shows alone."""
+    """A network that reads the scene beside the face, and can say what each of them shows alone.
+
+    `hides_face` is whether the face is black in the scenes that it learned from.
+    """
+
+    @property
+    def hides_face(self) -> bool:
+        """Whether the face is to be blacked out of a scene before it reads it."""
+        ...
 
     def views(self, batch: ClipBatch) -> dict[str, Tensor]:
         """Logits [B, C] of the face alone, of the scene alone and of both, as `face`, `scene` and `both`."""

@@ -173,6 +173,8 @@ def train_recogniser(
     """
     if recipe.select_on == "test" and test is None:
         raise UsageError("there are no clips of a part test to select on; leave out --select-on test")
+    for of in (clips, held, test):
+        _refuse_faces_alone(recipe, of)
     torch.manual_seed(recipe.loop.seed)
     network = build(recipe.model, encoder, clips.space)
     all_of_us = processes()
@@ -190,6 +192,14 @@ def train_recogniser(
         parts = {part: of for part, of in {"train": clips, "validation": held, "test": test}.items() if of is not None}
         _write(path, network, encoder, recipe, parts, chosen, all_of_us.number)
     return path
+
+
+def _refuse_faces_alone(recipe: Training, clips: ClipSet | None) -> None:
+    if recipe.scenes and clips is not None and clips.scenes is None:
+        raise UsageError(
+            f"{recipe.method} reads the scene beside each face, and the clips of {clips.manifest.get('origin')} have "
+            "none; give them a column scene, or train a method of faces alone, such as duse"
+        )
 
 
 def _fit(

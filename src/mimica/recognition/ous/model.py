@@ -128,6 +128,11 @@ class Ous(OnTowers):
             self.carried = ("reached",)
             self.register_buffer("reached", torch.tensor(math.nan), persistent=False)
 
+    @property
+    def hides_face(self) -> bool:
+        """Whether the face is black in the scenes that it learned from (`scene_mask_face`)."""
+        return self.config.scene_mask_face
+
     def class_features(self) -> Tensor:
         """Class texts [C, d]: the shared prompt before each class, through the text tower (eq. 11)."""
         if self.texts is not None:
