@@ -229,7 +229,7 @@ def unopened(monkeypatch: pytest.MonkeyPatch) -> None:
             USAGE,
             "unknown training recipe 'duse_vit_b3'; did you mean 'duse_vit_b32'? Choose from: ",
         ),
-        ({"--method": "dus"}, USAGE, "unknown method 'dus'; did you mean 'duse'? Choose from: duse, duse-paper, coop"),
+        ({"--method": "dus"}, USAGE, "unknown method 'dus'; did you mean 'duse'? Choose from: duse, duse-paper, ous, "),
         ({"--preset": "duse", "--method": "coop"}, USAGE, "--preset duse is DuSE, and --method says coop; give one"),
         ({"--options": "bta=1"}, USAGE, "unknown option of DuSE 'bta'; did you mean 'beta'? Choose from: htpc, "),
         ({"--options": "beta=much"}, USAGE, "beta of DuSE is a number such as 0.7, got 'much'"),

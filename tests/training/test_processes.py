@@ -61,6 +61,20 @@ def test_where_one_process_fails_all_end_and_the_main_one_says_why(told: dict[st
 
 
 @forks
+def test_processes_that_decide_in_the_midst_of_a_step_all_take_the_same_side(told: dict[str, Any]) -> None:
+    main, other = told["switching"]
+    assert main == other
+    above = [row["above"] for row in main["rows"]]
+    assert 0 < sum(above) < len(above), "both sides were taken, and each by both processes"
+    assert all(round(5 * share, 3).is_integer() for share in above)
+
+
+@forks
+def test_where_one_fails_before_it_is_asked_those_that_ask_hear_it_and_all_end(told: dict[str, Any]) -> None:
+    assert told["broken while it decides"] == [{"error": "MimicaError: a clip is broken"}, {"left": "Elsewhere"}]
+
+
+@forks
 def test_what_is_wrong_in_all_processes_is_said_once(told: dict[str, Any]) -> None:
     said = "UsageError: an epoch has 2 batches, which is less than the 9 to accumulate"
     assert told["alike"] == [{"error": said}, {"left": "Elsewhere"}]
@@ -72,6 +86,7 @@ def test_without_a_launcher_there_is_one_process_and_nothing_is_exchanged() -> N
     assert alone.main
     assert alone.gathered({"any": "thing"}) == [{"any": "thing"}]
     assert alone.mean({"loss": torch.tensor(2.0)})["loss"] == 2.0
+    assert alone.agreed(torch.tensor(2.0)) == 2.0
     with pytest.raises(KeyError), alone.together():
         raise KeyError
 

@@ -39,7 +39,8 @@ def test_recipes_are_found_by_name() -> None:
     assert {name: pretraining(name) for name in PRETRAINING} == {name: make() for name, make in PRETRAINING.items()}
     assert {name: training(name) for name in TRAINING} == {name: make() for name, make in TRAINING.items()}
     assert PRETRAINING.keys() == {"compact", "teacher"}
-    assert TRAINING.keys() == {"duse_compact", "duse_vit_b32", "duse_vit_b16", "duse_vit_l14"}
+    of_duse = {"duse_compact", "duse_vit_b32", "duse_vit_b16", "duse_vit_l14"}
+    assert TRAINING.keys() == of_duse | {"ous_compact", "ous_vit_l14"}
 
 
 def test_a_former_name_of_a_recipe_is_still_understood() -> None:
@@ -49,7 +50,7 @@ def test_a_former_name_of_a_recipe_is_still_understood() -> None:
 @pytest.mark.parametrize(
     ("find", "reason"),
     [(pretraining, "unknown pretraining recipe 'compat'; did you mean 'compact'"),
-     (training, "unknown training recipe 'compat'; did you mean 'duse_compact'")],
+     (training, "unknown training recipe 'compat'; did you mean 'ous_compact'")],
 )  # fmt: skip
 def test_an_unknown_recipe_is_met_with_the_choices(find: Callable[[str], object], reason: str) -> None:
     with pytest.raises(UsageError) as caught:
@@ -98,6 +99,17 @@ def test_on_a_clip_the_recipe_is_the_papers_wherever_it_says_how(
     assert (recipe.model.tokens, recipe.model.heads, recipe.model.beta) == (4, 4, 0.7)
 
 
+def test_ous_on_a_clip_is_trained_as_its_paper_says() -> None:
+    recipe = training("ous_vit_l14")
+    assert (recipe.method, recipe.model, recipe.scenes) == ("ous-paper", method("ous-paper"), True)
+    loop, falling = recipe.loop, recipe.loop.falling
+    assert (loop.epochs, loop.batch, loop.lr) == (60, 16, 2e-3)
+    assert falling is not None
+    assert (falling.patience, falling.fall, falling.least, falling.overfit) == (5, 1 / 3, 1e-7, 0.8)
+    assert recipe.select_on == "validation"
+    assert not training("duse_vit_l14").scenes
+
+
 def test_two_thirds_of_a_large_clips_layers_are_more_than_its_text_tower_has() -> None:
     deep = with_method(training("duse_vit_l14"), None, ["depth=deep"])
     with pytest.raises(UsageError) as caught:
@@ -119,7 +131,7 @@ def test_the_frames_of_a_clip_are_changed_alike_and_by_what_the_paper_names_alon
 
 def test_on_a_clip_the_best_epoch_on_what_is_held_out_is_kept_and_on_the_compact_encoder_the_last() -> None:
     of = {name: training(name).select_on for name in TRAINING}
-    assert of.pop("duse_compact") == "last"
+    assert of.pop("duse_compact") == of.pop("ous_compact") == "last"
     assert set(of.values()) == {"validation"}
 
 
@@ -185,7 +197,7 @@ def test_options_are_set_on_top_of_the_method_the_depth_too() -> None:
         (
             "dus",
             [],
-            "unknown method 'dus'; did you mean 'duse'? Choose from: duse, duse-paper, coop, zero-shot, linear",
+            "unknown method 'dus'; did you mean 'duse'? Choose from: duse, duse-paper, ous, ous-paper, ous-r",
         ),
         (None, ["bta=0.5"], "unknown option of DuSE 'bta'; did you mean 'beta'? Choose from: htpc, depth, tokens, "),
         (None, ["beta"], "beta of DuSE is a number such as 0.7, got ''"),

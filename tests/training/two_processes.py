@@ -10,7 +10,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,24 @@ def broken(out: Path) -> dict[str, Any]:
     return {}
 
 
+class Switching(Line):
+    """A learner that takes one of two losses, by a number that all processes have to agree on; it fails by chance."""
+
+    def forward(self, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        mean = (self.scale * self.out(self.frozen(batch["x"]))[:, 0] - batch["x"].sum(1)).square().mean()
+        own = mean.detach() + 4 * processes().rank  # far apart, so that each alone would decide otherwise
+        above = float(processes().agreed(own)) > 4.0
+        return {"loss": mean if above else mean.sqrt() / 10, "above": torch.tensor(float(above))}
+
+
+def switching(out: Path, data: Points) -> dict[str, Any]:
+    """What a run leaves in this process whose processes decide together, or how it ends where one fails before."""
+    learner = Switching()
+    train(learner, data, CONFIG, out=out)
+    weights = b"".join(t.detach().numpy().tobytes() for t in learned(learner).values())
+    return {"rows": rows(out), "weights": hashlib.sha256(weights).hexdigest()}
+
+
 def alike(out: Path) -> dict[str, Any]:
     """How a run ends that no process can begin."""
     train(Line(), Points(2), replace(CONFIG, accumulate=9), out=out)
@@ -126,6 +144,8 @@ def main(folder: Path, encoder: str, sentences: str) -> None:
         "one": forked(folder / "b", 1, lambda: recogniser(one, encoder, 6)),
         "again": forked(folder / "c", 1, lambda: recogniser(two, encoder, 6, resume=True)),
         "broken": forked(folder / "d", 2, lambda: broken(folder / "broken")),
+        "switching": forked(folder / "f", 2, lambda: switching(folder / "switching", Points())),
+        "broken while it decides": forked(folder / "g", 2, lambda: switching(folder / "breaking", Breaking())),
         "alike": forked(folder / "e", 2, lambda: alike(folder / "alike")),
     }
     print(json.dumps(told))
