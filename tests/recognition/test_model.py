@@ -134,7 +134,7 @@ def both(tiny_dual: DualEncoder) -> Recogniser:
     """A recogniser that reads the scene beside the face, at random."""
     torch.manual_seed(4)
     network = build(replace(method("ous"), start="random"), tiny_dual, EXPRESSIONS)  # type: ignore[type-var]
-    facts = {"view_temperatures": {"face": 2.0}}
+    facts = {"view_temperatures": {"face": (2.0, 0.0)}}
     return Recogniser(name="both", network=network.eval(), space=EXPRESSIONS, frames=16, temperature=0.5, facts=facts)
 
 
@@ -173,7 +173,7 @@ def test_what_face_scene_and_both_show_are_shares_each_at_its_own_temperature(
         for view, over in (("face", 2.0), ("scene", 0.5)):
             logits = torch.stack([reader.network.views(look)[view] for look in looks]).mean(0)  # type: ignore[attr-defined]
             assert np.allclose(views[view], (logits / over).softmax(-1).numpy(), atol=1e-6), view
-    assert recogniser.views(clips) == {}
+    assert list(recogniser.views(clips)) == list(recogniser.logits_by_view(clips)) == ["both"]
 
 
 def test_mirror_images_are_of_face_and_scene_alike(both: Recogniser) -> None:
@@ -182,3 +182,7 @@ def test_mirror_images_are_of_face_and_scene_alike(both: Recogniser) -> None:
     reader = replace(both, mirrored=True)
     assert np.allclose(reader.probabilities([seen]), reader.probabilities([turned]), atol=1e-5)
     assert not np.allclose(both.probabilities([seen]), both.probabilities([turned]), rtol=0, atol=1e-4)
+
+
+def test_a_recogniser_says_whether_it_reads_scenes(recogniser: Recogniser, both: Recogniser) -> None:
+    assert (recogniser.reads_scenes, both.reads_scenes) == (False, True)

@@ -26,7 +26,8 @@ class Ablate:
     """Train the variants of a recipe on the same clips with the same seeds, and print them beside the paper's table."""
 
     ablation: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="ABLATION")]
-    """duse-modules, duse-depth, duse-heads, duse-beta, duse-tokens, or imbalance."""
+    """duse-modules, duse-depth, duse-heads, duse-beta, duse-tokens, imbalance; with a recipe of OUS ous-losses,
+    ous-fusion, ous-prompt or ous-blocks."""
     data: str
     """What `mimica train` takes; its part train is learned from and its part test measured on."""
     out: Path
@@ -100,10 +101,13 @@ class Ablate:
         from mimica.data.clipset import load, load_held
         from mimica.experiments.ablate import Split
 
-        of = partial(load, size=size, frames=recipe.kept, space=space, hold=recipe.held)
+        scenes = any(variant.recipe.scenes for variant in self._chosen(recipe).variants)
+        of = partial(load, size=size, frames=recipe.kept, space=space, hold=recipe.held, scenes=scenes)
         for fold in self.folds or (None,):
             test = of(self.test, part="test") if self.test else of(self.data, part="test", fold=fold)
-            held = load_held(self.data, size=size, frames=recipe.kept, space=space, fold=fold, hold=recipe.held)
+            held = load_held(
+                self.data, size=size, frames=recipe.kept, space=space, fold=fold, hold=recipe.held, scenes=scenes
+            )
             yield Split(fold=fold, train=of(self.data, fold=fold), held=held, test=test)
 
 
@@ -121,7 +125,7 @@ def _print(found: Ablation, console: Console) -> None:
         table.add_row(row.name, *_figures(row), *(_printed(row, kind) for kind in data))
     console.print(table)
     if found.grid.printed_with:
-        told = f"printed: UAR/WAR in percent of arXiv 2604.12777, {found.grid.where}, with {found.grid.printed_with}"
+        told = f"printed: UAR/WAR in percent of {found.grid.paper}, {found.grid.where}, with {found.grid.printed_with}"
         console.print(f"{told}; theirs, not ours", style="dim")
     if found.grid.note:
         console.print(found.grid.note, style="dim")

@@ -37,9 +37,11 @@ class Calibrate:
             raise UsageError(f"{self.model} comes with the package; copy {path} and its .json, and calibrate the copy")
         recogniser = load_recogniser(str(path))
         how = sampled(recogniser.facts, views=1)
-        size, space = recogniser.size, recogniser.space
-        held = load_held(self.data, size=size, frames=how.kept, space=space, fold=self.fold)
-        held = held or load(self.data, part="calibration", size=size, frames=how.kept, space=space, fold=self.fold)
+        wanted: dict[str, Any] = {
+            "size": recogniser.size, "frames": how.kept, "space": recogniser.space, "fold": self.fold,
+            "scenes": recogniser.reads_scenes,
+        }  # fmt: skip
+        held = load_held(self.data, **wanted) or load(self.data, part="calibration", **wanted)
         network: Any = recogniser.network  # every network that a file holds was trained
         found = calibration(
             network, held, mirrored=recogniser.mirrored, seed=self.seed, sampling=how.sampling, frames=how.frames,

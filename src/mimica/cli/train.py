@@ -21,7 +21,8 @@ class Train:
     """Train a recogniser on labelled clips of cropped faces, or on stills that are set in motion."""
 
     recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")]
-    """duse_vit_b32, duse_vit_b16 or duse_vit_l14 on a CLIP, with the paper's settings; or duse_compact, which ships."""
+    """duse_vit_b32, duse_vit_b16 or duse_vit_l14 on a CLIP, with the paper's settings; or duse_compact, which ships.
+    Of the scene beside the face: ous_vit_l14, ous_compact."""
     data: str
     """fer2013:PATH, folder:PATH, table:FILE, dfew:PATH, ferv39k:PATH, mafw:PATH or list:FILE, of cropped faces."""
     out: Path
@@ -33,9 +34,11 @@ class Train:
     preset: str | None = None
     """duse, what we recommend, or duse-paper, the paper to the letter."""
     method: str | None = None
-    """Another method: duse, duse-paper, or a baseline: coop, zero-shot, linear-probe, dfer-clip-head."""
+    """Another method: duse, duse-paper, ous, ous-paper, ous-repo, or a baseline: coop, zero-shot, linear-probe,
+    dfer-clip-head."""
     options: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE ...")] = ()
-    """Choices of the method, such as beta=0.5 coupling=linear; `mimica models show duse` lists them."""
+    """Choices of the method, such as beta=0.5 coupling=linear; `mimica models show` with its name lists
+    them."""
     sampling: str | None = None
     """Which frames of a clip are read: segment, tsn8x2, stride or stride:N, uniform, last; else the recipe's own."""
     select_on: str | None = None

@@ -1,7 +1,8 @@
-"""Grids of ablation: for each of the paper's tables, the variants of a recipe, and what the paper printed for them.
+"""Grids of ablation: for each of a paper's tables, the variants of a recipe, and what the paper printed for them.
 
-Figures are UAR and WAR in percent as their authors printed them (arXiv 2604.12777, tables III to V). They are theirs,
-with CLIP, on the data that stands beside them; nothing here was measured by us.
+Figures are UAR and WAR in percent as their authors printed them (DuSE, arXiv 2604.12777, tables III to V; OUS, arXiv
+2405.18769, in `grids_ous`). They are theirs, with CLIP, on the data that stands beside them; nothing here was measured
+by us.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from mimica.errors import unknown
+from mimica.recognition.duse.config import DuseConfig
 from mimica.training.recipes import Training, with_method
 
 Printed = Mapping[str, tuple[float, float]]
@@ -29,7 +31,7 @@ class Variant:
 class Grid:
     """The variants of a recipe. `where` is the table in the paper, `reference` the variant others are held to.
 
-    `printed_with` is what the printed figures were reached with, and `note` what they leave open.
+    `printed_with` is what the printed figures of `paper` were reached with, and `note` what they leave open.
     """
 
     name: str
@@ -38,13 +40,17 @@ class Grid:
     variants: tuple[Variant, ...]
     printed_with: str = ""
     note: str = ""
+    paper: str = DuseConfig.paper
 
 
 def grid(name: str, recipe: Training) -> Grid:
     """The grid of that name over a recipe. Raises UsageError for an unknown one, or a recipe of another method."""
-    if name not in GRIDS:
-        raise unknown("ablation", name, GRIDS)
-    return GRIDS[name](recipe)
+    from mimica.experiments.grids_ous import OUS_GRIDS
+
+    every = {**GRIDS, **OUS_GRIDS}
+    if name not in every:
+        raise unknown("ablation", name, every)
+    return every[name](recipe)
 
 
 def with_options(recipe: Training, *options: str, method: str | None = None) -> Training:
@@ -176,4 +182,4 @@ GRIDS: dict[str, Callable[[Training], Grid]] = {
     "duse-tokens": tokens,
     "imbalance": imbalance,
 }
-"""Every ablation by its name."""
+"""Every ablation of DuSE by its name, and that of imbalance; those of OUS are `grids_ous.OUS_GRIDS`."""

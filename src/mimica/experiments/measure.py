@@ -99,7 +99,13 @@ def measured(
     if found is None or len(found.logits) < N or found.errors:
         recogniser = load(str(tested.model), device=device)
         clips = load_files(  # that stay in their files: none is decoded before its turn
-            tested.items, size=recogniser.size, frames=how.kept, space=tested.space, origin=tested.name, stored=True
+            tested.items,
+            size=recogniser.size,
+            frames=how.kept,
+            space=tested.space,
+            origin=tested.name,
+            stored=True,
+            scenes=recogniser.reads_scenes,
         )
         if found is not None and found.errors:
             found = _mended(found, _read(recogniser, clips, sorted(found.errors), how))
@@ -148,7 +154,8 @@ def _read(
             views = seen_of(clips, i, how.sampling, how.frames, how.views)
         except InputError as error:
             errors[i] = str(error)
-            return [as_clip(np.zeros((1, recogniser.size, recogniser.size, 3), np.uint8))] * how.views
+            nothing = np.zeros((1, recogniser.size, recogniser.size, 3), np.uint8)
+            return [as_clip(nothing, nothing)] * how.views
         return [judged(clip) for clip in views] if recogniser.temperature_slope else views
 
     at_once, done, parts = max(1, _BATCH // how.views), 0, []

@@ -155,6 +155,11 @@ class Recogniser:
         return self.network.vision.size
 
     @property
+    def reads_scenes(self) -> bool:
+        """Whether it reads the scene beside each face."""
+        return isinstance(self.network, ReadsScene)
+
+    @property
     def card(self) -> dict[str, Any]:
         """What a page says of the model: what it is, what it learned from, its figures, its terms."""
         told = {key: self.facts[key] for key in _CARD if self.facts.get(key) not in (None, {}, "")}
@@ -177,7 +182,7 @@ class Recogniser:
         for i, clip in enumerate(clips):
             valid[i, : len(clip.faces)] = True
         scene = None
-        if isinstance(self.network, ReadsScene):
+        if self.reads_scenes:
             if any(clip.scenes is None for clip in clips):
                 raise InputError(NO_SCENE)
             scene = self._padded([clip.scenes for clip in clips if clip.scenes is not None], T)
@@ -219,26 +224,34 @@ class Recogniser:
 
     def probabilities(self, clips: Sequence[Clip]) -> np.ndarray:
         """Calibrated probabilities [B, C] of clips, in the order of the label space."""
-        return self._shares(self.logits(clips), clips, self.temperature)
+        return self._shares(self.logits(clips), clips, self.temperature, self.temperature_slope)
+
+    def logits_by_view(self, clips: Sequence[Clip]) -> dict[str, Tensor]:
+        """Logits [B, C] of the `face` alone, the `scene` alone and `both`, the last as `logits`.
+
+        Of a network that reads faces alone there is only `both`.
+        """
+        if not isinstance(self.network, ReadsScene):
+            return {"both": self.logits(clips)}
+        with torch.inference_mode():
+            found = [self.network.views(look) for look in self._looks(clips)]
+            return {view: torch.stack([of[view] for of in found]).mean(0) for view in found[0]}
 
     def views(self, clips: Sequence[Clip]) -> dict[str, np.ndarray]:
         """Probabilities [B, C] of the `face` alone, of the `scene` alone and of `both`, the last as `probabilities`.
 
-        Each view alone has a temperature of its own where the file states one (`view_temperatures`), else that of
-        both; the slope is that of both. Empty for a network that reads faces alone.
+        Each view alone has a temperature and a slope of its own where the file states them (`view_temperatures`), else
+        those of both. Of a network that reads faces alone there is only `both`.
         """
-        if not isinstance(self.network, ReadsScene):
-            return {}
-        with torch.inference_mode():
-            found = [self.network.views(look) for look in self._looks(clips)]
-        own = {"both": self.temperature, **(self.facts.get("view_temperatures") or {})}
+        own = {"both": None, **(self.facts.get("view_temperatures") or {})}
+        usual = (self.temperature, self.temperature_slope)
         return {
-            view: self._shares(torch.stack([of[view] for of in found]).mean(0), clips, own.get(view, self.temperature))
-            for view in found[0]
+            view: self._shares(logits, clips, *(own.get(view) or usual))
+            for view, logits in self.logits_by_view(clips).items()
         }
 
-    def _shares(self, logits: Tensor, clips: Sequence[Clip], temperature: float) -> np.ndarray:
+    def _shares(self, logits: Tensor, clips: Sequence[Clip], temperature: float, slope: float) -> np.ndarray:
         quality = np.array([np.median(clip.quality) for clip in clips])
-        over = torch.from_numpy(temperature_at(temperature, self.temperature_slope, quality))
+        over = torch.from_numpy(temperature_at(temperature, slope, quality))
         shares: np.ndarray = (logits.double().cpu() / over[:, None]).softmax(-1).numpy()
         return shares

@@ -44,8 +44,9 @@ def calibration(
     """What a checkpoint states of its calibration; without clips it has none.
 
     Temperature and slope are fitted on the clips and on degraded copies of them (`data.degrade.mixed`),
-    the threshold on the clips as they are. `metrics` are those of the clips as they are, and `degraded`
-    beside them those of the copies. `sampling` and `frames` are explained at `logits_of_set`.
+    the threshold on the clips as they are; what a face or a scene alone says has a temperature and a slope of its
+    own, `view_temperatures`. `metrics` are those of the clips as they are, and `degraded` beside them those of the
+    copies. `sampling` and `frames` are explained at `logits_of_set`.
     """
     if held is None:
         return {
@@ -58,8 +59,10 @@ def calibration(
         return clip
 
     copies = _copies(held, network.vision.size, seed, sampling, frames)
-    logits, truth = logits_of(network, map(noted, copies), mirrored=mirrored), np.tile(held.labels, 1 + _COPIES)
+    by_view = _by_view(network, map(noted, copies), mirrored=mirrored)
+    logits, truth = by_view.pop("both"), np.tile(held.labels, 1 + _COPIES)
     temperature, slope = fit_temperature_by_quality(logits, truth, np.array(quality))
+    own = {view: fit_temperature_by_quality(alone, truth, np.array(quality)) for view, alone in by_view.items()}
     scaled = torch.from_numpy(logits / temperature_at(temperature, slope, np.array(quality))[:, None])
     shares = scaled.softmax(-1).numpy()
     return {
@@ -71,6 +74,7 @@ def calibration(
             **_trusted(shares[:N], held.labels),
             "degraded": _trusted(shares[N:], truth[N:]),
         },
+        **({"view_temperatures": own} if own else {}),
     }
 
 
@@ -79,12 +83,23 @@ def logits_of(network: Trainable, clips: Iterable[Clip], *, mirrored: bool = Fal
 
     No more clips are asked for than a batch has.
     """
-    device = str(next(network.parameters()).device)
-    reader = Recogniser(name="", network=network, space=network.space, frames=0, mirrored=mirrored, device=device)
-    left, parts = iter(clips), []
+    reader, left, parts = _reader(network, mirrored), iter(clips), []
     while part := list(islice(left, batch)):
         parts.append(reader.logits(part).float().cpu().numpy())
     return np.concatenate(parts)
+
+
+def _by_view(network: Trainable, clips: Iterable[Clip], *, mirrored: bool) -> dict[str, np.ndarray]:
+    """The same as `both`, and beside it what each view alone says where a network reads the scene too."""
+    reader, left, parts = _reader(network, mirrored), iter(clips), []
+    while part := list(islice(left, _BATCH)):
+        parts.append({view: of.float().cpu().numpy() for view, of in reader.logits_by_view(part).items()})
+    return {view: np.concatenate([of[view] for of in parts]) for view in parts[0]}
+
+
+def _reader(network: Trainable, mirrored: bool) -> Recogniser:
+    device = str(next(network.parameters()).device)
+    return Recogniser(name="", network=network, space=network.space, frames=0, mirrored=mirrored, device=device)
 
 
 def logits_of_set(
