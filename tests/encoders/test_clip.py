@@ -133,6 +133,13 @@ def test_layer_tokens_leave_the_prompts_out_and_end_in_the_feature(
     assert torch.allclose(tower.project(pooled), tower(inputs, prompts, after=after), atol=1e-6)
 
 
+def test_features_come_with_what_is_taken_of_some_layers(clip: DualEncoder, images: Tensor) -> None:
+    features, taken = clip.vision.with_layers(images, layers=[1, 3], take=lambda tokens: tokens[:, 0])
+    assert torch.equal(features, clip.vision(images))
+    for layer, tokens in clip.vision.layer_tokens(images, layers=[1, 3]).items():
+        assert torch.equal(taken[layer], tokens[:, 0])
+
+
 @both
 def test_no_layer_above_the_highest_asked_for_is_computed(clip: DualEncoder, images: Tensor, stream: str) -> None:
     tower, inputs = given(clip, stream, images)

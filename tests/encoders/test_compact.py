@@ -135,6 +135,19 @@ def test_any_layers_tokens_are_to_be_had_without_the_places_of_prompts(
         vision.layer_tokens(images, layers=[4])
 
 
+def test_features_and_what_is_taken_of_some_layers_come_of_one_pass(vision: CompactVision, images: Tensor) -> None:
+    runs = []
+    hook = vision.blocks[0].register_forward_hook(lambda *_: runs.append(1))
+    features, taken = vision.with_layers(images, layers=[0, 2], take=lambda tokens: tokens[:, 1:].mean(1))
+    hook.remove()
+    assert runs == [1]
+    assert torch.equal(features, vision(images))
+    for layer, tokens in vision.layer_tokens(images, layers=[0, 2]).items():
+        assert torch.equal(taken[layer], tokens[:, 1:].mean(1))
+    with pytest.raises(UsageError, match="no layer 4"):
+        vision.with_layers(images, layers=[4], take=lambda tokens: tokens)
+
+
 def test_each_picture_may_have_prompts_of_its_own(vision: CompactVision, images: Tensor) -> None:
     prompts = some_prompts(1, items=5)
     together = vision(images, prompts)

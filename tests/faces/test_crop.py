@@ -73,6 +73,16 @@ def test_a_scene_keeps_the_middle_of_the_long_side_and_is_not_squeezed():
     assert (scene_view(wide.transpose(1, 0, 2), size=15)[1:-1, :, 1] == 255).all()
 
 
+def test_what_is_hidden_in_a_scene_is_black_and_the_picture_itself_is_left_alone():
+    white = np.full((30, 30, 3), 255, np.uint8)
+    scene = scene_view(white, size=30, hidden=np.array([-5.0, 10.2, 14.6, 40.0]))
+    black = (scene == 0).all(-1)
+    assert black[11:, :14].all()
+    assert not black[:10].any()
+    assert not black[:, 16:].any()
+    assert (white == 255).all()
+
+
 def test_a_box_beyond_all_memory_is_cut_from_every_nth_pixel(monkeypatch):
     y, x = np.mgrid[:60, :400]
     image = np.stack([y * 4, x // 2, 255 - x // 2], axis=-1).astype(np.uint8)

@@ -24,7 +24,7 @@ from mimica.faces.track import Tracker, identified
 from mimica.reading.events import Closed, Event, Opened, Seen, Settled
 from mimica.reading.settings import Settings
 from mimica.reading.windows import View, Window, Windows
-from mimica.recognition.model import ReadsScene, Recogniser
+from mimica.recognition.model import NO_SCENE, ReadsScene, Recogniser
 from mimica.video.read import Video, open_video
 from mimica.video.sampling import Thinner, WindowGrid
 from mimica.video.sources import is_camera
@@ -43,6 +43,8 @@ class Reader:
         self, recogniser: Recogniser, settings: Settings | None = None, *, detector: Detector | None = None
     ) -> None:
         self.recogniser, self.settings = recogniser, settings or Settings()
+        if recogniser.reads_scenes and self.settings.faces == "none":
+            raise UsageError(f"{recogniser.name} cannot read with --faces none: {NO_SCENE}")
         chosen = "mtcnn" if self.settings.faces == "detect" else "none"
         self.detector = detector or load_detector(chosen, min_face=self.settings.min_face, device=self.settings.device)
         threshold = self.settings.unsure_below
@@ -176,9 +178,9 @@ class _Run:
         }
 
     def _scene(self, image: np.ndarray, box: np.ndarray) -> np.ndarray | None:
-        """What is behind a face, for a recogniser that reads that too; None where the picture is the face."""
+        """What is behind a face, for a recogniser that reads that too."""
         recogniser = self.reader.recogniser
-        if not isinstance(recogniser.network, ReadsScene) or self.reader.settings.faces == "none":
+        if not isinstance(recogniser.network, ReadsScene):
             return None
         return scene_view(image, size=recogniser.size, hidden=box if recogniser.network.hides_face else None)
 
