@@ -7,23 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 import mimica
 from drawn import HEIGHT, WIDTH, Squares, alone, film, folder, photo, picture, walk
 from filmed import Slow
-from mimica.clips import Clip, Reading, Track
-from mimica.encoders.towers import DualEncoder
+from mimica.clips import Reading, Track
 from mimica.errors import InputError, UsageError
-from mimica.faces.crop import scene_view
-from mimica.labels import EXPRESSIONS
 from mimica.reading import reader as reader_module
 from mimica.reading.events import Closed, Event, Opened, Seen, Settled
 from mimica.reading.reader import Reader
 from mimica.reading.settings import Settings
 from mimica.recognition.model import Recogniser
-from mimica.recognition.ous.config import OusConfig
-from mimica.recognition.ous.model import Ous
 from mimica.recognition.registry import load
 from mimica.video import read as read_module
 from mimica.video.sampling import WindowGrid
@@ -386,43 +380,3 @@ def test_a_cameras_window_is_read_before_faces_are_looked_for_in_the_next_frame(
         if isinstance(event, Reading):
             break
     assert len(detector.calls) == 1 + 8, "one to load everything, and one for each frame of the window"
-
-
-# With the scene beside the face
-
-
-@pytest.fixture(scope="module")
-def of_both(tiny_dual: DualEncoder) -> Recogniser:
-    """A recogniser that reads the scene beside the face, at random."""
-    torch.manual_seed(5)
-    network = Ous(tiny_dual.vision, tiny_dual.text, EXPRESSIONS, OusConfig(), log_scale=tiny_dual.log_scale)
-    return Recogniser(name="both", network=network.eval(), space=EXPRESSIONS, frames=16, window=8)
-
-
-@pytest.mark.parametrize("hides", [False, True])
-def test_each_face_is_read_before_its_scene_which_is_the_middle_of_the_frame(
-    of_both: Recogniser, two: Path, monkeypatch: pytest.MonkeyPatch, hides: bool
-) -> None:
-    monkeypatch.setattr(Ous, "hides_face", hides)
-    clips: list[Clip] = []
-    events = read(of_both, two, clips=lambda clip, reading: clips.append(clip))
-    images = {event.frame.time: event for event in events if isinstance(event, Seen) and event.read}
-    assert {clip.person for clip in clips} == {0, 1}
-    for clip in clips:
-        assert clip.scenes is not None
-        assert clip.scenes.shape == clip.faces.shape
-        for time, scene in zip(clip.times.tolist(), clip.scenes, strict=True):
-            seen = images[time]
-            hidden = seen.faces[clip.person].box if hides else None
-            assert np.array_equal(scene, scene_view(seen.frame.image, size=48, hidden=hidden))
-
-
-def test_pictures_that_are_faces_and_nothing_else_are_refused_before_they_are_opened(of_both: Recogniser) -> None:
-    with pytest.raises(UsageError, match=r"both cannot read with --faces none: .* such as duse-compact"):
-        Reader(of_both, replace(QUICK, faces="none"))
-
-
-def test_a_recogniser_of_faces_is_given_no_scene(recogniser: Recogniser, two: Path) -> None:
-    clips: list[Clip] = []
-    read(recogniser, two, clips=lambda clip, reading: clips.append(clip))
-    assert [clip.scenes for clip in clips] == [None] * len(clips)

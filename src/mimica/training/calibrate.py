@@ -52,7 +52,7 @@ def calibration(
         return {
             "temperature": 1.0, "temperature_slope": 0.0, "unsure_below": 0.0, "calibrated_on": None, "metrics": {},
         }  # fmt: skip
-    N, quality = len(held), list[float]()
+    quality = list[float]()
 
     def noted(clip: Clip) -> Clip:
         quality.append(float(np.median(clip.quality)))
@@ -60,16 +60,20 @@ def calibration(
 
     copies = _copies(held, network.vision.size, seed, sampling, frames)
     by_view = _by_view(network, map(noted, copies), mirrored=mirrored)
-    logits, truth = by_view.pop("both"), np.tile(held.labels, 1 + _COPIES)
-    temperature, slope = fit_temperature_by_quality(logits, truth, np.array(quality))
-    own = {view: fit_temperature_by_quality(alone, truth, np.array(quality)) for view, alone in by_view.items()}
-    scaled = torch.from_numpy(logits / temperature_at(temperature, slope, np.array(quality))[:, None])
+    return {**_fitted(by_view, np.array(quality), held), "calibrated_on": dict(held.manifest)}
+
+
+def _fitted(by_view: dict[str, np.ndarray], quality: np.ndarray, held: ClipSet) -> dict[str, Any]:
+    """What fits the logits of clips as they are and of their copies, which follow one another."""
+    N, truth = len(held), np.tile(held.labels, 1 + _COPIES)
+    own = {view: fit_temperature_by_quality(of, truth, quality) for view, of in by_view.items()}
+    temperature, slope = own.pop("both")
+    scaled = torch.from_numpy(by_view["both"] / temperature_at(temperature, slope, quality)[:, None])
     shares = scaled.softmax(-1).numpy()
     return {
         "temperature": temperature,
         "temperature_slope": slope,
         "unsure_below": threshold_for(shares[:N].max(1), COVERAGE),
-        "calibrated_on": dict(held.manifest),
         "metrics": {
             **_trusted(shares[:N], held.labels),
             "degraded": _trusted(shares[N:], truth[N:]),
