@@ -23,6 +23,7 @@ def commands() -> Any:
     from mimica.cli.agree import Agree
     from mimica.cli.anomaly import Anomaly
     from mimica.cli.assets import Assets
+    from mimica.cli.augment import Augment
     from mimica.cli.calibrate import Calibrate
     from mimica.cli.data import Data
     from mimica.cli.doctor import Doctor
@@ -43,6 +44,7 @@ def commands() -> Any:
         Models,
         Assets,
         Data,
+        Augment,
         Pretrain,
         Train,
         Calibrate,

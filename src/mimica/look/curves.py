@@ -1,14 +1,15 @@
-"""Curves of how far confidence can be trusted, drawn into axes of matplotlib."""
+"""Curves of how far confidence can be trusted, and of units over time, drawn into axes of matplotlib."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from mimica.look.picture import INK, LINE, PALE
 
 _BAR, _CURVE = "#2f6f9f", "#b4562f"
+_UNITS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#5e646a", "#56b4e9", "#882255")
 
 
 def draw_reliability(axes: Any, bars: Sequence[tuple[int, float, float]], *, ece: float | None, of: str) -> None:
@@ -57,6 +58,23 @@ def draw_coverage(axes: Any, curve: Sequence[tuple[float, float, float]], *, thr
     axes.set_title("Wrong among the most confident that are kept", loc="left", fontsize=11, color=INK)
     axes.set(xlabel="kept", ylabel="wrong", ylim=(0, max([risk for _, risk, _ in curve], default=1.0) * 1.15 or 1))
     _framed(axes)
+
+
+def draw_units(axes: Any, seconds: Sequence[float], curves: Mapping[str, Sequence[float]], *, title: str) -> None:
+    """How strong units are over time, a curve each; curves at 0 throughout are left out."""
+    moved = {name: values for name, values in curves.items() if max(values, default=0.0) > 0}
+    for number, (name, values) in enumerate(moved.items()):
+        axes.plot(seconds, values, color=_UNITS[number % len(_UNITS)], linewidth=2, label=name,
+                  linestyle=("-", "--", ":")[number // len(_UNITS) % 3])  # fmt: skip
+    if moved:
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.02), frameon=False, fontsize=9, labelcolor=INK)
+    else:
+        axes.text(0.5, 0.5, "at rest", ha="center", va="center", transform=axes.transAxes, color=PALE)
+    axes.set_title(title, loc="left", fontsize=11, color=INK)
+    axes.set(xlabel="seconds", ylabel="strength", xlim=(0, max(seconds, default=1.0)), ylim=(0, 1.03))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(LINE)
+    axes.tick_params(colors=PALE)
 
 
 def _framed(axes: Any) -> None:

@@ -1,0 +1,67 @@
+"""`mimica augment`: more clips of the expressions that are scarce, step by step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from mimica.generation.settings import PlanSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Plan clips: which Action Units they shall show, how strong, and when, by what FACS and your clips say.
+
+    What FACS says is a prior that gives way to your training clips the more of them there are.
+    """
+
+    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
+    """table:FILE with unit curves, such as mimica data actor writes; clips of other parts than train are not read."""
+    out: Path
+    """Folder to write to: plans.json, knowledge.jsonl and plans.png."""
+    classes: tuple[str, ...] = ()
+    """Which classes; all of the data's where none is named."""
+    number: int = 1
+    """How many plans a class."""
+    units: tuple[int, ...] = ()
+    """Action Units that every plan shall have, by their FACS numbers."""
+    settings: PlanSettings = field(default_factory=PlanSettings)
+
+    def run(self) -> int:
+        """Write the plans, and print what is known of their classes."""
+        from rich.console import Console
+        from rich.table import Table
+
+        from mimica.facs import CAVEAT
+        from mimica.generation.write import PICTURE, PLANS, summary, write_plans
+
+        plans, known = write_plans(
+            self.data, self.out, classes=self.classes, number=self.number, units=self.units, settings=self.settings
+        )
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        rows = summary(plans, known)
+        for column in rows[0]:
+            table.add_column(column, justify="right" if column in ("clips", "plans") else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*row.values())
+        console = Console()
+        console.print(table)
+        console.print(CAVEAT, style="dim", soft_wrap=True)
+        print(self.out / PLANS)
+        print(self.out / PICTURE)
+        return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Augment:
+    """Make more clips of the expressions that are scarce."""
+
+    do: Annotated[Plan, tyro.conf.subcommand("plan")]
+    """What to do."""
+
+    def run(self) -> int:
+        """Do what was chosen."""
+        return self.do.run()
