@@ -26,6 +26,10 @@ class CheckpointError(MimicaError):
     """Saved weights that do not fit the model, the encoder or the label space."""
 
 
+class ServerError(MimicaError):
+    """A server that is out of reach, or does not do what it is asked for."""
+
+
 class MissingExtra(MimicaError):
     """An optional part of the package that is not installed."""
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from mimica.generation.settings import PlanSettings
+from mimica.generation.settings import PlanSettings, PromptSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +56,51 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """Put plans into words for a generator: by a vision-language model on a server of yours, or by a template.
+
+    What the model writes is verified against the plan; without --server nothing leaves this machine.
+    """
+
+    plans: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PLANS")]
+    """What mimica augment plan wrote: plans.json, or the folder that it is in."""
+    out: Path | None = None
+    """The file to write; prompts.json beside the plans where none is named."""
+    image: Path | None = None
+    """A picture of the face that the clips will begin with; it is sent to the server."""
+    settings: PromptSettings = field(default_factory=PromptSettings)
+
+    def run(self) -> int:
+        """Write the prompts, and print them and how they came about."""
+        from rich.console import Console
+
+        from mimica.cli.progress import Bar, counted, heard
+        from mimica.generation.write import PROMPTS, write_prompts
+
+        beside = self.plans if self.plans.is_dir() else self.plans.parent
+        out = self.out or beside / PROMPTS
+        with counted("writing") as progress, Bar(quiet=True) as lines, heard(lines):
+            written, report = write_prompts(self.plans, out, self.settings, image=self.image, progress=progress)
+        console = Console()
+        for one in written:
+            console.print(f"{one.prompt.plan} ({one.prompt.writer})", style="bold", markup=False, highlight=False)
+            console.print(one.prompt.text(), soft_wrap=True, markup=False, highlight=False)
+        if report.accept_rate is not None:
+            print(f"{report.passed} of {report.answers} answers passed ({report.accept_rate:.0%})")
+        if self.settings.server:
+            print(
+                f"{report.retries} times asked again, {report.kept} from the cache, {report.fallbacks} by the template "
+                f"instead ({report.fallback_rate:.0%}); texts compared by {report.embedding}"
+            )
+        print(out)
+        return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Augment:
     """Make more clips of the expressions that are scarce."""
 
-    do: Annotated[Plan, tyro.conf.subcommand("plan")]
+    do: Annotated[Plan, tyro.conf.subcommand("plan")] | Annotated[Prompt, tyro.conf.subcommand("prompt")]
     """What to do."""
 
     def run(self) -> int:

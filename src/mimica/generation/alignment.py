@@ -97,15 +97,15 @@ class Alignment:
     def from_facts(cls, stated: Mapping[str, Any]) -> Self:
         """The alignment that JSON states. Raises InputError where it states none."""
         try:
-            arrays = {one.name: np.asarray(stated[one.name]) for one in fields(cls)}
-            arrays |= {"names": tuple(stated["names"]), "units": tuple(int(unit) for unit in stated["units"])}
-            return cls(**arrays)
+            read: dict[str, Any] = {one.name: np.asarray(stated[one.name]) for one in fields(cls)}
+            read |= {"names": tuple(stated["names"]), "units": tuple(int(unit) for unit in stated["units"])}
+            return cls(**read)
         except (KeyError, TypeError, ValueError):
             raise InputError("this is no alignment of classes and units; mimica augment plan writes one") from None
 
 
 def prior(names: Sequence[str], units: Sequence[int] = tuple(UNITS)) -> Prior:
-    """How likely and how strong units are in classes by what the sources say of them; 0.15 and 0.25 of what nobody knows.
+    """How likely and how strong units are in classes by what sources say; 0.15 and 0.25 where none says anything.
 
     A unit of the core that we chose has 0.9; any other the mean over sources: 0.85 where it is of their core, the share
     they print where it is optional, else 0.05. Strengths are D for a core, C for what a source lists, B for the rest,
@@ -140,7 +140,7 @@ def weights(names: Sequence[str], units: Sequence[int] = tuple(UNITS)) -> np.nda
 
 
 def peak(units: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """The strengths [A] at the apex of a clip [T, A]: the mean of the three frames in which its weighted sum is largest.
+    """The strengths [A] at the apex of a clip [T, A]: the mean of the three frames whose weighted sum is largest.
 
     Frames in which nothing was measured (NaN in every unit) are passed over; a unit that the detector does not know is
     NaN throughout and stays so. Of frames that are alike the earlier ones are taken. Raises InputError where no frame

@@ -70,7 +70,9 @@ class KnowledgeBase:
             first, *rest = path.read_text(encoding="utf-8").split("\n")
             about = json.loads(first)
             found = [json.loads(line) for line in rest if line]
-            cards = tuple(Card(**{**one, "units": {int(u): float(s) for u, s in one["units"].items()}}) for one in found)
+            cards = tuple(
+                Card(**{**one, "units": {int(u): float(s) for u, s in one["units"].items()}}) for one in found
+            )
             base, version, sha256 = cls(cards=cards), about["mimica_knowledge"], about["sha256"]
         except OSError as error:
             raise InputError(f"cannot read {path}: {error.strerror or error}; mimica augment plan writes it") from None

@@ -65,7 +65,7 @@ class Plan:
         return curves
 
     def spans(self) -> tuple[tuple[int, int], ...]:
-        """First and last frame of onset, apex and offset, which share the clip; of a plan without units, the whole of it.
+        """First and last frame of onset, apex and offset, which share the clip; without units, of the whole of it.
 
         The offset of a clip that ends before one sets in is not there.
         """

@@ -18,6 +18,7 @@ REGIONS: tuple[Region, ...] = ("brow", "eye", "cheek", "nose", "mouth", "jaw")
 WRITER = "template"
 """Who wrote a prompt that no language model wrote."""
 
+_LEADS = {"onset": "from rest,", "apex": "then", "offset": "in the end"}
 _SUBJECT = "the same person as in the first frame"
 _HEAD, _GAZE = "the head keeps still", "the gaze stays on the camera"
 _SCENE = "light, background and framing stay as they are"
@@ -54,7 +55,7 @@ class Prompt:
 
     def text(self) -> str:
         """The whole as one paragraph: who is seen, then what happens in order, then head, gaze and scene."""
-        said = [_joined(span.regions.values()) for span in self.spans]
+        said = [f"{_LEADS.get(span.name, '')} {_joined(span.regions.values())}" for span in self.spans]
         return " ".join(_sentence(part) for part in (self.subject, *said, self.head, self.gaze, self.scene) if part)
 
     def face(self) -> str:
@@ -117,7 +118,7 @@ def _rendered(plan: Plan, detail: int, units: Sequence[int]) -> Prompt:
         elif name == "onset" and detail == 2:
             regions = _by_region(units, becoming)
         else:
-            said = "from rest the expression sets in smoothly" if name == "onset" else "then the face eases back toward rest"
+            said = "the expression sets in smoothly" if name == "onset" else "the face eases back toward rest"
             regions = {"mouth": said}
         spans.append(Span(name=name, frames=frames, regions=regions))
     doing = "stays at rest" if not plan.strengths else f"goes from rest to an expression of {plan.label}"

@@ -44,7 +44,7 @@ def jaccard(one: Collection[int], other: Collection[int]) -> float:
 
 
 def verify(prompt: Prompt, plan: Plan, known: Alignment, *, tokens_at_most: int = 512) -> Verdict:
-    """Whether a prompt names the core of its class, little beside its plan, no other class, nobody's age, race or gender.
+    """Whether a prompt names the core of its class, little beside its plan, no other class, no age, race or gender.
 
     Head, gaze, blinks and winks are free. Numbers come from the plan, so that a prompt with digits does not pass.
     """
@@ -61,7 +61,7 @@ def verify(prompt: Prompt, plan: Plan, known: Alignment, *, tokens_at_most: int 
         _listed("it says of which age, race or gender someone is", demographics(f"{prompt.summary} {text}")),
         _listed("it gives numbers, which the plan gives", re.findall(r"\d+", f"{prompt.summary} {text}")),
         f"it has {tokens(text)} tokens, at most {tokens_at_most} are read" if tokens(text) > tokens_at_most else "",
-        "" if [(s.name, s.frames) for s in prompt.spans] == named_spans(plan) else "its parts are not those of the plan",
+        "its parts are not the plan's" if [(s.name, s.frames) for s in prompt.spans] != named_spans(plan) else "",
         "" if all(any(s.regions.values()) for s in prompt.spans) else "one of its parts says nothing",
     )  # fmt: skip
     return Verdict(wrong=tuple(check for check in checks if check), units=named, jaccard=near)

@@ -1,15 +1,16 @@
 """Plans and prompts as files: what `mimica augment plan` and `mimica augment prompt` write and read.
 
-    plans.json       plans with their curves, and the alignment that they were sampled from
-    knowledge.jsonl  the cards that prompts are written from
-    plans.png        the curves, to look at
-    prompts.json     a prompt for each plan, and how they came about
+plans.json       plans with their curves, and the alignment that they were sampled from
+knowledge.jsonl  the cards that prompts are written from
+plans.png        the curves, to look at
+prompts.json     a prompt for each plan, and how they came about
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from mimica.generation.alignment import Alignment, align
 from mimica.generation.knowledge import KnowledgeBase, build
 from mimica.generation.measured import measured_clips
 from mimica.generation.plan import Plan, plan
-from mimica.generation.settings import PlanSettings
+from mimica.generation.prompts import Report, Writer, Written
+from mimica.generation.settings import PlanSettings, PromptSettings
 from mimica.look import picture
 
 PLANS, CARDS, PICTURE, PROMPTS = "plans.json", "knowledge.jsonl", "plans.png", "prompts.json"
@@ -85,9 +87,7 @@ def put(path: Path, text: str) -> None:
         with whole(path) as beside:
             beside.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise InputError(
-            f"cannot write {path}: {error.strerror or error}; choose another place with --out"
-        ) from None
+        raise InputError(f"cannot write {path}: {error.strerror or error}; choose another place with --out") from None
 
 
 def read_plans(path: Path) -> tuple[list[Plan], Alignment, KnowledgeBase]:
@@ -110,6 +110,35 @@ def read_plans(path: Path) -> tuple[list[Plan], Alignment, KnowledgeBase]:
     return plans, Alignment.from_facts(told), base
 
 
+def write_prompts(
+    plans: Path, out: Path, settings: PromptSettings, *, image: Path | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[list[Written], Report]:  # fmt: skip
+    """Put the plans of a file or folder into words, and write them; see `prompts.Writer`.
+
+    What passed is kept in the cache beside `out` as it comes, so that nothing is asked for twice.
+    """
+    listed, known, base = read_plans(plans)
+    settings = settings if settings.cache else replace(settings, cache=out.parent / "prompts.cache")
+    writer = Writer(known, base, settings, image=image)
+    written = []
+    for one in listed:
+        written.append(writer(one))
+        progress(len(written), len(listed))
+    report = writer.report(written)
+    facts = {
+        "mimica": __version__, "what": "prompts for plans of clips to be generated", "backend": settings.backend,
+        "language_model": settings.language_model, "knowledge": base.sha256,
+        "report": asdict(report) | {"accept_rate": report.accept_rate, "fallback_rate": report.fallback_rate},
+        "prompts": [
+            one.prompt.facts() | {"retries": one.retries, "fallback": one.fallback, "cards": list(one.cards)}
+            for one in written
+        ],
+    }  # fmt: skip
+    put(out, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+    return written, report
+
+
 def draw(plans: Sequence[Plan], units: Sequence[int]) -> Any:
     """A figure with the curves of plans, one below the other."""
     from matplotlib.figure import Figure
@@ -127,7 +156,7 @@ def draw(plans: Sequence[Plan], units: Sequence[int]) -> Any:
 
 def summary(plans: Sequence[Plan], known: Alignment) -> list[Mapping[str, str]]:
     """What is known of each class that was planned: its clips, its core, and what else it often shows."""
-    rows = []
+    rows: list[Mapping[str, str]] = []
     for label in dict.fromkeys(one.label for one in plans):
         c, core = known.index(label), known.core(label)
         likely = sorted(zip(known.probability[c], known.units, strict=True), reverse=True)
