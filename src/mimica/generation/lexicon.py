@@ -45,7 +45,7 @@ _CORNERS = r"(?:(?:lip|mouth) corners?|corners? of (?:the |his |her |its )?(?:li
 _TOGETHER = r"(?:together|furrow\w*|knit\w*|pinch\w*|contract\w*)"
 
 _PHRASES: tuple[tuple[str, str, tuple[int, ...]], ...] = (
-    (rf"inner-and-outer (?:\w+ ){{0,3}}{_BROWS}", _UP, (1, 2)),
+    (rf"inner-outer (?:\w+ ){{0,3}}{_BROWS}", _UP, (1, 2)),
     (rf"inner (?:\w+ ){{0,3}}{_BROWS}", _UP, (1,)),
     (rf"outer (?:\w+ ){{0,3}}{_BROWS}", _UP, (2,)),
     (_BROWS, rf"(?:{_DOWN}|{_TOGETHER})", (4,)),
@@ -139,7 +139,7 @@ def units_in(text: str, *, planned: Collection[int] = ()) -> frozenset[int]:
 
 
 def _clauses(text: str) -> Iterator[str]:
-    joined = re.sub(r"\binner and outer\b", "inner-and-outer", text, flags=re.IGNORECASE)
+    joined = re.sub(r"\binner and outer\b", "inner-outer", text, flags=re.IGNORECASE)
     yield from (clause for part in _CLAUSE.split(joined) if (clause := part.strip()))
 
 

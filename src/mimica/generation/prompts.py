@@ -52,11 +52,12 @@ SCHEMA = _object({
 
 INSTRUCTIONS = (
     "You write prompts for a generator that turns a still face into a short clip. You are given a plan: which "
-    "movements of the face the clip shows, how strong, and in which parts. Put it into plain words, a few short phrases for each "
-    "region of the face in each part; leave a region empty in which nothing moves. Say every planned movement at the "
-    "apex, and no other. Name no expression but that of the plan. Call who is seen 'the same person as in the first "
-    "frame' and say nothing of age, race, gender or looks. Write no numbers and no Action Unit numbers. Head, gaze and "
-    "scene stay as they are unless the plan says otherwise. Answer with JSON of the given form and nothing else."
+    "movements of the face the clip shows, how strong, and in which parts. Put it into plain words, a few short "
+    "phrases for each region of the face in each part; leave a region empty in which nothing moves. Say every planned"
+    " movement at the apex, and no other. Name no expression but that of the plan. Call who is seen 'the same person "
+    "as in the first frame' and say nothing of age, race, gender or looks. Write no numbers and no Action Unit "
+    "numbers. Head, gaze and scene stay as they are unless the plan says otherwise. Answer with JSON of the given "
+    "form and nothing else."
 )
 """What the model is told before every plan."""
 
