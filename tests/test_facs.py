@@ -4,7 +4,23 @@ import numpy as np
 import pytest
 
 from mimica.errors import UsageError
-from mimica.facs import CORES, UNITS, caption, curve
+from mimica.facs import (
+    ANTAGONISTS,
+    COMPOUNDS,
+    CORES,
+    EVERY_UNIT,
+    LETTERS,
+    PRIOR_CORES,
+    PROTOTYPES,
+    SOURCES,
+    UNITS,
+    caption,
+    curve,
+    letter,
+    of_blendshape,
+    prototypes,
+)
+from mimica.facs.units import known_unit
 from mimica.labels import EXPRESSIONS
 
 
@@ -64,3 +80,78 @@ def test_curves_of_many_units_are_made_at_once() -> None:
 def test_times_out_of_order_are_no_curve(onset: float, apex: float, release: float, offset: float) -> None:
     with pytest.raises(UsageError, match="onset < apex <= release < offset"):
         curve(np.zeros(2), onset=onset, apex=apex, release=release, offset=offset)
+
+
+def test_the_units_that_are_drawn_and_their_order_stay_as_models_have_learned_them() -> None:
+    assert tuple(UNITS) == (1, 2, 4, 5, 6, 7, 9, 10, 12, 15, 16, 17, 20, 23, 24, 25, 26)
+    assert CORES["disgust"] == (9, 15, 16)
+    assert CORES["fear"] == (1, 2, 4, 5, 7, 20, 26)
+    assert {"disgust": CORES["disgust"], "fear": CORES["fear"]}.items() <= {
+        one.label: one.core for one in PROTOTYPES if one.source == "emfacs"
+    }.items()
+
+
+def test_every_unit_has_its_own_number_name_and_look_and_those_drawn_are_among_them() -> None:
+    assert list(EVERY_UNIT) == sorted(EVERY_UNIT)
+    assert all(EVERY_UNIT[number] is unit for number, unit in UNITS.items())
+    for what in ("name", "look"):
+        assert len({getattr(unit, what) for unit in EVERY_UNIT.values()}) == len(EVERY_UNIT) >= 46
+    assert all(unit.muscle and unit.arkit for unit in UNITS.values())
+
+
+def test_the_units_that_sources_and_blendshapes_speak_of_are_known() -> None:
+    for one in PROTOTYPES + COMPOUNDS:
+        assert {*one.core, *one.optional, *one.letters, *one.one_side} <= set(EVERY_UNIT)
+        assert not {*one.core} & {*one.optional}
+        assert set(one.letters.values()) <= set(LETTERS)
+        assert one.source in SOURCES
+
+
+def test_of_du_a_core_is_what_more_than_seven_in_ten_show_and_what_is_optional_fewer() -> None:
+    assert all(0.2 <= share <= 0.7 for one in COMPOUNDS + PROTOTYPES for share in one.optional.values())
+    assert prototypes("sadness")[-1].optional == {1: 0.60, 6: 0.50, 11: 0.26, 17: 0.67}
+
+
+def test_sources_do_not_agree_and_all_are_kept() -> None:
+    assert [one.source for one in prototypes("disgust")] == ["emfacs", "facs-11-1", "du2014"]
+    assert len({one.core for one in prototypes("disgust")}) == 3
+    assert prototypes("boredom") == ()
+
+
+def test_our_choice_of_a_core_is_of_units_that_a_source_names() -> None:
+    for label, core in PRIOR_CORES.items():
+        named = {unit for one in prototypes(label) for unit in (*one.core, *one.optional)}
+        assert set(core) <= named
+
+
+@pytest.mark.parametrize(
+    ("shape", "units"),
+    [("mouthSmileLeft", (12,)), ("eyeBlinkRight", (43, 45)), ("jawOpen", (25, 26, 27)), ("browInnerUp", (1,)),
+     ("mouthPressLeft", (23, 24)), ("mouthRollUpper", (28,)), ("cheekSquintRight", (6,)), ("_neutral", ())],
+)  # fmt: skip
+def test_blendshapes_lead_to_units(shape: str, units: tuple[int, ...]) -> None:
+    assert of_blendshape(shape) == units
+
+
+def test_letters_grow_and_every_letter_is_that_of_its_own_strength() -> None:
+    assert list(LETTERS.values()) == sorted(LETTERS.values())
+    assert all(letter(strength) == name for name, strength in LETTERS.items())
+    assert letter(0.04) == ""
+
+
+def test_antagonists_clash_above_their_strength_and_not_in_classes_that_show_both() -> None:
+    smile_and_frown, pressed_and_open, brows, _ = ANTAGONISTS
+    assert smile_and_frown.clash({12: 0.5, 15: 0.5})
+    assert not smile_and_frown.clash({12: 0.5, 15: 0.4})
+    assert pressed_and_open.clash({24: 0.1, 26: 0.1})
+    assert not pressed_and_open.clash({24: 0.1, 23: 0.1})
+    assert brows.clash({1: 0.6, 2: 0.6, 4: 0.6}, "surprise")
+    assert not brows.clash({1: 0.6, 4: 0.6}, "surprise")
+    assert not brows.clash({1: 0.6, 2: 0.6, 4: 0.6}, "fear")
+
+
+def test_a_unit_that_there_is_not_is_refused() -> None:
+    with pytest.raises(UsageError, match="there is no Action Unit 3 here"):
+        known_unit(3)
+    with pytest.raises(UsageError, match="choose from 1, 2, 4"):
+        caption((3,))

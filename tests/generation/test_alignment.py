@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from known import ORDER, aligned_with, posed, prior_alone
 from mimica.errors import InputError, UsageError
 from mimica.facs import PRIOR_CORES, PROTOTYPES
 from mimica.generation.alignment import Alignment, align, aligned, peak, prior, weights
 from mimica.labels import EXPRESSIONS, MAFW, LabelSpace
 from oracles import alignment as slow
+from posed import ORDER, aligned_with, posed, prior_alone
 
 DISGUST = EXPRESSIONS.index("disgust")
 

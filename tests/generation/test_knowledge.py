@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from known import aligned_with, posed, prior_alone
 from mimica.errors import InputError
 from mimica.facs import COMPOUNDS, EVERY_UNIT
 from mimica.generation.knowledge import KnowledgeBase, ambiguous, build, hidden
 from mimica.generation.lexicon import units_in
+from posed import aligned_with, posed, prior_alone
 
 CLIPS = posed(70)
 KNOWN = aligned_with(CLIPS)

@@ -69,14 +69,17 @@ def test_words_for_another_class_are_found_and_those_for_its_own_are_not() -> No
     assert other_classes("before a neutral wall, sadder", "anger") == ["sadder"]
 
 
-@pytest.mark.parametrize("text", ["a young woman", "an old man", "she smiles", "his brows", "a black person", "aged 30 "
-                                  "elderly", "a child", "a 40-year-old", "an Asian face", "a fair-skinned face"])  # fmt: skip
+@pytest.mark.parametrize(
+    "text", ["a young woman", "an old man", "she smiles", "his brows", "a black person", "elderly", "a child",
+             "a 40-year-old", "an Asian face", "a fair-skinned face"],
+)  # fmt: skip
 def test_words_of_age_race_and_gender_are_found(text: str) -> None:
     assert demographics(text)
 
 
 @pytest.mark.parametrize(
-    "text", ["a white wall, dark background", "the same person", "brown wood", "the old house", "human", "the whites of the eyes"]
+    "text", ["a white wall, dark background", "the same person", "brown wood", "the old house", "human",
+             "the whites of the eyes"],
 )  # fmt: skip
 def test_colours_and_old_things_say_nothing_of_anyone(text: str) -> None:
     assert demographics(text) == []

@@ -6,13 +6,13 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from known import ORDER, aligned_with, posed, prior_alone
 from mimica.errors import InputError, UsageError
 from mimica.facs import ANTAGONISTS
 from mimica.generation.plan import WEAKEST, Plan, clashes, eased, plan, settled
 from mimica.generation.settings import PlanSettings
 from mimica.labels import EXPRESSIONS
 from oracles import plans as slow
+from posed import ORDER, aligned_with, posed, prior_alone
 
 KNOWN = prior_alone()
 SHOWING = [name for name in EXPRESSIONS.names if name != "neutral"]

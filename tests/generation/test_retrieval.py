@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from known import aligned_with, posed
 from mimica import assets
 from mimica.errors import AssetError
 from mimica.facs import caption
@@ -14,6 +13,7 @@ from mimica.generation.plan import Plan, plan
 from mimica.generation.retrieval import Bm25, Retriever, weighted_cosine
 from mimica.generation.texts import TextEncoder, text_encoder
 from oracles import retrieval as slow
+from posed import aligned_with, posed
 
 CLIPS = posed(84)
 KNOWN = aligned_with(CLIPS)

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from known import prior_alone
 from mimica.errors import InputError
 from mimica.generation.lexicon import demographics
 from mimica.generation.plan import plan
@@ -13,6 +12,7 @@ from mimica.generation.settings import TOKENS
 from mimica.generation.template import Prompt, from_template, graded, named_spans, tokens
 from mimica.generation.verify import verify
 from mimica.labels import EXPRESSIONS
+from posed import prior_alone
 
 KNOWN = prior_alone()
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from known import prior_alone
 from mimica.generation.plan import plan
 from mimica.generation.template import Prompt, Span, from_template
 from mimica.generation.verify import jaccard, verify
+from posed import prior_alone
 
 KNOWN = prior_alone()
 PLAN = next(one for i in range(99) if set((one := plan(KNOWN, "disgust", i)).strengths) == {9, 10, 17})

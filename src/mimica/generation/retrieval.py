@@ -45,7 +45,7 @@ class Retriever:
         self.known, self.encoder = known, encoder
         self._exemplars = [card for card in base.cards if card.kind == "exemplar"]
         self._others = {card.id: card for card in base.cards if card.kind != "exemplar"}
-        self._texts = encoder([card.text for card in self._exemplars]) if self._exemplars else np.zeros((0, 1))
+        self._texts = encoder([card.text for card in self._exemplars])
         self._units = np.array([self._vector(card.units) for card in self._exemplars]).reshape(-1, len(known.units))
         self._words = Bm25([card.text for card in self._exemplars])
         self._beside = [card for card in self._others.values() if card.kind in ("time", "compound")]

@@ -24,6 +24,8 @@ class TextEncoder:
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """Vectors [N, D] of texts; each different text is read once."""
+        if not texts:
+            return np.zeros((0, 1))
         different = list(dict.fromkeys(texts))
         vectors = self.encode(different)
         places = {text: place for place, text in enumerate(different)}
