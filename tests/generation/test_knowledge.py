@@ -36,6 +36,12 @@ def test_cards_say_muscle_blendshapes_sources_and_that_they_are_priors() -> None
     assert "4 32%" in cards["compound:happily-disgusted"]
 
 
+def test_a_class_is_told_from_the_nearest_other_that_moves() -> None:
+    cards = {card.id: card.text for card in BASE.cards}
+    assert "Nearest to it is surprise, from which it differs in that" in cards["class:fear"]
+    assert not any("Nearest to it is neutral" in text for text in cards.values())
+
+
 def test_the_fifth_of_each_class_that_speaks_least_for_it_makes_no_exemplar() -> None:
     exemplars = [card for card in BASE.cards if card.kind == "exemplar"]
     assert len(exemplars) == 56

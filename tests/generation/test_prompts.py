@@ -14,7 +14,8 @@ from mimica.errors import InputError, ServerError, UsageError
 from mimica.generation.knowledge import build
 from mimica.generation.lexicon import demographics
 from mimica.generation.plan import Plan, plan
-from mimica.generation.prompts import INSTRUCTIONS, SCHEMA, Writer, described, read_answer
+from mimica.generation.prompts import INSTRUCTIONS, SCHEMA, Writer, described, messages_for, read_answer
+from mimica.generation.retrieval import Retrieved
 from mimica.generation.settings import PromptSettings
 from mimica.generation.template import WRITER, from_template
 from posed import aligned_with, posed
@@ -73,6 +74,12 @@ def test_the_model_is_told_the_plan_the_cards_and_clips_like_it_and_is_held_to_t
     assert asked["response_format"]["json_schema"]["schema"] == SCHEMA
     assert asked["response_format"]["json_schema"]["strict"] is True
     assert len(user["content"]) == 1, "no picture was given"
+
+
+def test_clips_that_read_alike_are_told_once() -> None:
+    card = next(card for card in BASE.cards if card.kind == "exemplar")
+    found = Retrieved(exemplars=(card, card), scores=(1.0, 0.9), cards=())
+    assert messages_for(PLAN, found)[1]["content"][0]["text"].count(card.text) == 1
 
 
 def test_the_picture_of_the_face_goes_along(tmp_path: Path) -> None:

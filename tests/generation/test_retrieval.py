@@ -83,7 +83,12 @@ def test_no_exemplar_is_of_the_person_of_the_seed() -> None:
 def test_the_cards_of_the_class_and_of_every_planned_unit_come_along() -> None:
     ids = [card.id for card in FOUND(PLAN).cards]
     assert ids[: 1 + len(PLAN.strengths)] == ["class:disgust", *(f"unit:{unit}" for unit in sorted(PLAN.strengths))]
-    assert len(ids) == 3 + len(PLAN.strengths)
+    assert [one.split(":")[0] for one in ids[1 + len(PLAN.strengths) :]] == ["time", "time"]
+
+
+def test_cards_of_other_expressions_stay_away_for_a_prompt_may_not_name_them() -> None:
+    for label in KNOWN.names:
+        assert not [card for card in FOUND(plan(KNOWN, label)).cards if card.label not in ("", label)]
 
 
 def test_a_base_without_clips_gives_cards_alone() -> None:

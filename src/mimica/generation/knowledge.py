@@ -139,11 +139,11 @@ def _prototype(one: Prototype) -> str:
 
 
 def _confused(known: Alignment, label: str) -> str:
-    """The class whose probabilities are nearest, and the unit that tells them apart best."""
+    """The class that moves and whose probabilities are nearest, and the unit that tells them apart best."""
     c = known.index(label)
     apart = np.abs(known.probability - known.probability[c]).sum(1)
-    apart[c] = np.inf
-    if len(known.names) < 2:
+    apart[[c, *(i for i, name in enumerate(known.names) if name == "neutral")]] = np.inf
+    if np.isinf(apart).all():
         return ""
     other = int(apart.argmin())
     tells = int((known.probability[c] - known.probability[other]).argmax())

@@ -259,7 +259,8 @@ def messages_for(plan: Plan, found: Retrieved, *, picture: str = "") -> list[dic
     """What the model is told of a plan, in the form of the chat interface."""
     text = f"{described(plan)}\n\nWhat is known:\n" + "\n".join(f"- {card.text}" for card in found.cards)
     if found.exemplars:
-        text += "\n\nClips like it:\n" + "\n".join(f"- {card.text}" for card in found.exemplars)
+        different = dict.fromkeys(card.text for card in found.exemplars)
+        text += "\n\nClips like it:\n" + "\n".join(f"- {told}" for told in different)
     content: list[dict[str, Any]] = [{"type": "text", "text": text}]
     if picture:
         content.append({"type": "image_url", "image_url": {"url": picture}})

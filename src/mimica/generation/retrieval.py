@@ -26,7 +26,7 @@ RELEVANCE = 0.7
 EXEMPLARS, PEOPLE = 4, 3
 """How many exemplars, of how many different people at least where there are so many."""
 _K1, _B = 1.5, 0.75
-_BESIDE = 2
+_TIMES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +48,9 @@ class Retriever:
         self._texts = encoder([card.text for card in self._exemplars])
         self._units = np.array([self._vector(card.units) for card in self._exemplars]).reshape(-1, len(known.units))
         self._words = Bm25([card.text for card in self._exemplars])
-        self._beside = [card for card in self._others.values() if card.kind in ("time", "compound")]
-        self._beside_texts = encoder([card.text for card in self._beside])
+        # Cards of compounds name other classes, which a prompt may not: they are for classes of that name.
+        self._times = [card for card in self._others.values() if card.kind == "time"]
+        self._time_texts = encoder([card.text for card in self._times])
 
     def _vector(self, units: Mapping[int, float]) -> np.ndarray:
         return np.array([units.get(unit, 0.0) for unit in self.known.units])
@@ -72,11 +73,12 @@ class Retriever:
         allowed = np.array([not without or card.subject != hidden(without) for card in self._exemplars], dtype=bool)
         chosen = self._chosen(scores, allowed, np.abs(self.known.lift[self.known.index(plan.label)]), count)
         told = [f"class:{plan.label}", *(f"unit:{unit}" for unit in sorted(plan.strengths))]
-        near = np.argsort(-(self._beside_texts @ self.encoder([_asked(plan)])[0]), kind="stable")[:_BESIDE]
+        moves = self.encoder([f"{plan.settings.manner} {plan.label}, {caption(sorted(plan.strengths))}"])[0]
+        near = np.argsort(-(self._time_texts @ moves), kind="stable")[:_TIMES] if self._times else []
         return Retrieved(
             exemplars=tuple(self._exemplars[i] for i in chosen), scores=tuple(float(scores[i]) for i in chosen),
             cards=tuple(self._others[one] for one in told if one in self._others)
-            + tuple(self._beside[i] for i in near),
+            + tuple(self._times[i] for i in near),
         )  # fmt: skip
 
     def _chosen(self, scores: np.ndarray, allowed: np.ndarray, weight: np.ndarray, count: int) -> list[int]:

@@ -37,7 +37,7 @@ class Server:
         self._settings = settings
         # Retries are ours, told what was wrong; the client's own would ask the same again.
         self._client: Any = openai.OpenAI(
-            base_url=settings.server, api_key=os.environ.get(settings.key) or "none", timeout=settings.timeout,
+            base_url=settings.server, api_key=os.environ.get(settings.key_variable) or "none", timeout=settings.timeout,
             max_retries=0,
         )  # fmt: skip
 
@@ -66,7 +66,7 @@ class Server:
         return f"the server {self._settings.server}"
 
     def _sentence(self, error: Exception) -> str:
-        at, model = self._library, self._settings.language_model
+        at, model, key = self._library, self._settings.language_model, self._settings.key_variable
         said = " ".join(str(getattr(error, "message", error)).split())[:200]
         if isinstance(error, at.APITimeoutError):
             return (
@@ -76,7 +76,7 @@ class Server:
         if isinstance(error, at.APIConnectionError):
             return f"{self._where} is out of reach; start it or mend --server, {_INSTEAD}"
         if isinstance(error, at.AuthenticationError | at.PermissionDeniedError):
-            return f"{self._where} refuses the key; put one that it takes into {self._settings.key}, {_INSTEAD}"
+            return f"{self._where} refuses the key; put one that it takes into {key}, {_INSTEAD}"
         if isinstance(error, at.NotFoundError):
             return f"{self._where} has no model '{model}', or does not speak of any; it says: {said}"
         if isinstance(error, at.APIStatusError):

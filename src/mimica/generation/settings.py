@@ -56,7 +56,7 @@ class PromptSettings:
     """Address of an OpenAI-compatible server, such as http://127.0.0.1:8000/v1; without one the template writes."""
     language_model: str | None = None
     """The name of the vision-language model on that server."""
-    key: str = "MIMICA_SERVER_KEY"
+    key_variable: str = "MIMICA_SERVER_KEY"
     """The environment variable that holds the server's key, where it asks for one."""
     backend: Backend = "wan"
     """The generator that will read the prompt, which says how long it may be."""
