@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from mimica.data.actor import unit_curves
 from mimica.errors import InputError, UsageError
 from mimica.facs import PRIOR_CORES, PROTOTYPES
 from mimica.generation.alignment import Alignment, align, aligned, peak, prior, weights
@@ -104,6 +105,18 @@ def test_clips_that_show_the_prototype_speak_for_their_class_more_than_for_any_o
         scores = [float(known.consistency(known.peak(curve, name), name)) for name in known.names]
         assert int(np.argmax(scores)) == label
         assert scores[label] > 0
+
+
+def test_the_actors_classes_are_told_apart_and_what_data_shows_becomes_the_core() -> None:
+    labels = [i % 7 for i in range(700)]
+    curves = unit_curves(labels, frames=8, seed=3).numpy()
+    known = align(curves[:560], labels[:560], EXPRESSIONS)
+    assert known.core("disgust") == (9, 15, 16), "the actor's own, where the prior had 9, 10 and 17"
+    right = 0
+    for curve, label in zip(curves[560:], labels[560:], strict=True):
+        scores = [known.consistency(known.peak(curve, name), name) for name in known.names]
+        right += int(np.argmax(scores)) == label
+    assert right >= 135
 
 
 def test_eight_clips_are_ruled_by_facs_and_two_thousand_rule_it() -> None:

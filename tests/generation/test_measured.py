@@ -5,6 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mimica.data.actor import unit_curves
+from mimica.data.actor_folder import write_actor
+from mimica.data.actor_settings import ActorSettings
 from mimica.errors import InputError, UsageError
 from mimica.facs import UNITS
 from mimica.generation.measured import measured_clips
@@ -39,6 +42,14 @@ def test_nothing_of_another_part_than_train_is_read(tmp_path: Path) -> None:
 def test_a_group_says_who_is_seen_before_an_actor_does(tmp_path: Path) -> None:
     assert measured_clips(table(tmp_path, "path,label,actor,group,AU6\na,fear,1,ann,0\n")).subjects == ("ann",)
     assert measured_clips(table(tmp_path, "path,label,AU6\na,fear,0\n")).subjects == ("a",), "each clip for itself"
+
+
+def test_the_tables_of_the_actor_are_read(tmp_path: Path) -> None:
+    spec = f"table:{write_actor(tmp_path / 'actor', ActorSettings(clips=8, size=16, frames=4))}"
+    clips = measured_clips(spec)
+    assert clips.subjects == ("0",) * 7 + ("1",)
+    drawn = unit_curves(clips.labels.tolist(), frames=4, seed=0)
+    assert np.stack(clips.curves) == pytest.approx(drawn.numpy(), abs=6e-4)
 
 
 @pytest.mark.parametrize(

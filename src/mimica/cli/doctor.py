@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_EXTRAS = {"clip": ("transformers",), "train": ("accelerate", "sklearn", "matplotlib"), "render": ("moderngl",)}
+_EXTRAS = {"clip": ("transformers",), "train": ("accelerate", "sklearn", "matplotlib"), "render": ("moderngl",),
+           "generate": ("openai", "sklearn")}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
