@@ -53,19 +53,6 @@ class Epochs:
             )  # fmt: skip
 
 
-@contextmanager
-def counted(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar in a terminal, told how much is done and of how much."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
 def speak_of_any_name(streamed: bool) -> None:
     """A name that a terminal or a log cannot show is shown with marks in it; a stream of readings is UTF-8."""
     import io
