@@ -130,10 +130,12 @@ def _solid(kind: Category, cells: int, random: np.random.Generator) -> Solid:
     inside = OUTLINES[kind.outline](own_x, own_y, kind.radius)
     there = inside > 0
     tone = TEXTURES[kind.texture](own_x, own_y, random).astype(np.float32)
-    relief = kind.relief * (tone - 0.5) * np.clip(inside / 2, 0, 1)
+    uneven = kind.lumps * clouds(x.shape, random, 13 / (x[0, 1] - x[0, 0]))
+    relief = kind.relief * (tone - 0.5) * np.clip(inside / 2, 0, 1) + uneven * np.clip(inside / 5, 0, 1)
     rise = height_of(inside, kind.profile, kind.rim, random.uniform(*kind.height))
     height = np.where(there, np.maximum(rise + relief, 0.2), 0).astype(np.float32)
-    low, high = (np.array(colour, np.float32) for colour in kind.colours)
+    own = random.uniform(-kind.tint, kind.tint, 3)
+    low, high = (np.array(colour) + own for colour in kind.colours)
     tray = np.array(kind.tray, np.float32) * (1 + 0.02 * clouds(x.shape, random, 3)[..., None])
     colour = np.where(there[..., None], low + tone[..., None] * (high - low), tray).astype(np.float32)
     return Solid(

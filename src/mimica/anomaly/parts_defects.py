@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mimica.anomaly.parts_settings import BITE, CRUMB, CRUMB_CHANGE, DEPTH, FIELD, STAIN, STAIN_CHANGE, Category
+from mimica.anomaly.parts_settings import BEND, BITE, CRUMB, CRUMB_CHANGE, DEPTH, FIELD, STAIN, STAIN_CHANGE, Category
 from mimica.anomaly.parts_textures import clouds
 
 
@@ -108,14 +108,15 @@ def _colour(solid: Solid, random: np.random.Generator) -> Solid:
 
 
 def _shape(solid: Solid, random: np.random.Generator) -> Solid:
-    radius = random.uniform(*STAIN)
+    radius = random.uniform(*BEND)
     return _bent(solid, _spot(solid, radius, random), radius, random, seen=False)
 
 
 def _both(solid: Solid, random: np.random.Generator) -> Solid:
-    radius = random.uniform(*STAIN)
+    radius = random.uniform(*BEND)
     at = _spot(solid, radius, random)
-    return _stained(_bent(solid, at, radius, random, seen=True), at, radius, random)
+    bent = _bent(solid, at, radius, random, seen=True)
+    return _stained(bent, at, min(radius, random.uniform(*STAIN)), random)
 
 
 def _missing(solid: Solid, random: np.random.Generator) -> Solid:

@@ -62,12 +62,12 @@ class Seeing:
 _TUNING = Seeing(
     tilt=(1.0, 4.0), lean=(-60.0, 60.0), distance=(460.0, 520.0), shift=5.0, scale=(0.97, 1.03), noise=(0.14, 0.20),
     baseline=(55.0, 75.0), dropouts=(0.003, 0.010), bare_corner=0.04, azimuth=(190.0, 260.0), elevation=(45.0, 60.0),
-    ambient=(0.55, 0.65), gain=(0.95, 1.05), cast=0.02,
+    ambient=(0.55, 0.65), gain=(0.92, 1.08), cast=0.025,
 )  # fmt: skip
 _HELD_OUT = Seeing(
     tilt=(2.0, 5.5), lean=(110.0, 250.0), distance=(430.0, 580.0), shift=6.0, scale=(0.96, 1.04), noise=(0.18, 0.24),
     baseline=(-85.0, -60.0), dropouts=(0.005, 0.015), bare_corner=0.06, azimuth=(-40.0, 50.0), elevation=(50.0, 68.0),
-    ambient=(0.50, 0.62), gain=(0.93, 1.07), cast=0.03,
+    ambient=(0.50, 0.62), gain=(0.90, 1.10), cast=0.03,
 )  # fmt: skip
 
 
@@ -91,6 +91,10 @@ class Category:
     """Between which the texture lies."""
     relief: float
     """How deep the texture is in the surface."""
+    lumps: float
+    """Deviation of a slow unevenness that each part has of its own."""
+    tint: float
+    """How far a part's own colours are from its kind's, at most, in each of red, green and blue."""
     tray: Colour
     turn: float
     """How far it may be turned either way."""
@@ -102,20 +106,23 @@ class Category:
 TUNING = (
     Category(
         name="bun", outline="disc", profile="dome", radius=34, height=(24, 29), rim=30, texture="speckled",
-        colours=((0.76, 0.52, 0.27), (0.93, 0.82, 0.60)), relief=0.3, tray=(0.22, 0.25, 0.30), turn=180, seeing=_TUNING,
+        colours=((0.76, 0.52, 0.27), (0.93, 0.82, 0.60)), relief=0.3,
+        lumps=0.8, tint=0.04, tray=(0.22, 0.25, 0.30), turn=180, seeing=_TUNING,
     ),
     Category(
         name="gasket", outline="ring", profile="round", radius=40, height=(21, 24), rim=13, texture="banded",
-        colours=((0.16, 0.17, 0.19), (0.30, 0.31, 0.33)), relief=0.2, tray=(0.62, 0.60, 0.55), turn=180, seeing=_TUNING,
+        colours=((0.16, 0.17, 0.19), (0.30, 0.31, 0.33)), relief=0.2,
+        lumps=0.35, tint=0.02, tray=(0.62, 0.60, 0.55), turn=180, seeing=_TUNING,
     ),
     Category(
         name="block", outline="square", profile="flat", radius=31, height=(25, 29), rim=4, texture="wood",
-        colours=((0.56, 0.37, 0.20), (0.78, 0.58, 0.36)), relief=0.15, tray=(0.28, 0.36, 0.33), turn=12, seeing=_TUNING,
+        colours=((0.56, 0.37, 0.20), (0.78, 0.58, 0.36)), relief=0.15,
+        lumps=0.35, tint=0.04, tray=(0.28, 0.36, 0.33), turn=12, seeing=_TUNING,
     ),
     Category(
         name="tablet", outline="capsule", profile="round", radius=42, height=(21, 25), rim=20, texture="plain",
-        colours=((0.80, 0.30, 0.26), (0.88, 0.40, 0.33)), relief=0.1, tray=(0.75, 0.76, 0.74), turn=15, aspect=0.75,
-        seeing=_TUNING,
+        colours=((0.80, 0.30, 0.26), (0.88, 0.40, 0.33)), relief=0.1,
+        lumps=0.4, tint=0.03, tray=(0.75, 0.76, 0.74), turn=15, aspect=0.75, seeing=_TUNING,
     ),
 )  # fmt: skip
 """Categories to try things on, and to choose settings by."""
@@ -123,43 +130,45 @@ TUNING = (
 HELD_OUT = (
     Category(
         name="blossom", outline="flower", profile="dome", radius=39, height=(22, 27), rim=24, texture="marbled",
-        colours=((0.47, 0.30, 0.40), (0.86, 0.74, 0.78)), relief=0.3, tray=(0.20, 0.22, 0.20), turn=180,
-        seeing=_HELD_OUT,
+        colours=((0.47, 0.30, 0.40), (0.86, 0.74, 0.78)), relief=0.3,
+        lumps=0.75, tint=0.04, tray=(0.20, 0.22, 0.20), turn=180, seeing=_HELD_OUT,
     ),
     Category(
         name="nut", outline="hexagon", profile="chamfered", radius=41, height=(22, 26), rim=6, texture="brushed",
-        colours=((0.52, 0.54, 0.57), (0.70, 0.71, 0.73)), relief=0.1, tray=(0.24, 0.28, 0.42), turn=30,
-        seeing=_HELD_OUT,
+        colours=((0.52, 0.54, 0.57), (0.70, 0.71, 0.73)), relief=0.1,
+        lumps=0.25, tint=0.02, tray=(0.24, 0.28, 0.42), turn=30, seeing=_HELD_OUT,
     ),
     Category(
         name="hook", outline="horseshoe", profile="tube", radius=41, height=(20, 23), rim=12, texture="woven",
-        colours=((0.72, 0.66, 0.46), (0.90, 0.86, 0.70)), relief=0.35, tray=(0.42, 0.27, 0.22), turn=20,
-        seeing=_HELD_OUT,
+        colours=((0.72, 0.66, 0.46), (0.90, 0.86, 0.70)), relief=0.35,
+        lumps=0.6, tint=0.03, tray=(0.42, 0.27, 0.22), turn=20, seeing=_HELD_OUT,
     ),
     Category(
         name="bracket", outline="cross", profile="stepped", radius=41, height=(24, 29), rim=9, texture="granular",
-        colours=((0.33, 0.44, 0.36), (0.58, 0.66, 0.52)), relief=0.25, tray=(0.80, 0.78, 0.72), turn=14,
-        seeing=_HELD_OUT,
+        colours=((0.33, 0.44, 0.36), (0.58, 0.66, 0.52)), relief=0.25,
+        lumps=0.35, tint=0.03, tray=(0.80, 0.78, 0.72), turn=14, seeing=_HELD_OUT,
     ),
     Category(
         name="wedge", outline="triangle", profile="cone", radius=42, height=(24, 28), rim=24, texture="mosaic",
-        colours=((0.85, 0.66, 0.22), (0.95, 0.84, 0.48)), relief=0.2, tray=(0.34, 0.34, 0.36), turn=180, aspect=0.85,
-        seeing=_HELD_OUT,
+        colours=((0.85, 0.66, 0.22), (0.95, 0.84, 0.48)), relief=0.2,
+        lumps=0.55, tint=0.04, tray=(0.34, 0.34, 0.36), turn=180, aspect=0.85, seeing=_HELD_OUT,
     ),
 )  # fmt: skip
 """Categories that figures are reported on; nothing is tuned on them."""
 
 CATEGORIES = {category.name: category for category in (*TUNING, *HELD_OUT)}
 
-STAIN: Range = (5.0, 9.0)
-"""Radius of a stain, and of a dent or bump."""
+STAIN: Range = (4.0, 8.0)
+"""Radius of a stain."""
+BEND: Range = (6.0, 11.0)
+"""Radius of a dent or bump."""
 DEPTH: Range = (3.0, 6.0)
 """How deep a dent or how high a bump is."""
 BITE: Range = (10.0, 15.0)
 """Radius of the piece that is not there."""
 CRUMB: Range = (4.0, 7.0)
 """Radius of what lies beside."""
-STAIN_CHANGE: Range = (0.16, 0.30)
+STAIN_CHANGE: Range = (0.10, 0.24)
 """How far a stain's colour is from that of the surface, as a distance in red, green and blue."""
 
 CRUMB_CHANGE: Range = (0.2, 0.4)
