@@ -54,6 +54,17 @@ def test_probabilities_and_strengths_are_the_prior_shrunk_toward_what_is_counted
             assert known.lift[c, a] == pytest.approx(slow.lift(known.probability[:, a].tolist(), c))
 
 
+def test_lifts_are_bounded_below_and_are_what_sets_a_class_apart() -> None:
+    many = np.tile(np.where(np.array(ORDER) == 9, 0.8, 0.0), (5000, 1))
+    known = aligned(many, np.full(5000, DISGUST), EXPRESSIONS.names, ORDER)
+    assert known.lift[DISGUST].min() == -3.0
+    for table in (known, prior_alone()):
+        for c in range(7):
+            expected = [slow.lift(table.probability[:, a].tolist(), c) for a in range(len(ORDER))]
+            assert table.lift[c] == pytest.approx(np.array(expected))
+    assert prior_alone().lift[0, ORDER.index(12)] > 1.5
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_spread_is_pooled_over_classes(seed: int) -> None:
     peaks, labels = some_peaks(seed)

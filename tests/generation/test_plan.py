@@ -60,6 +60,16 @@ def test_strengths_are_those_of_the_truncated_normal() -> None:
     assert np.std(drawn) == pytest.approx(expected.std(), abs=0.015)
 
 
+def test_how_strong_a_unit_is_does_not_depend_on_how_likely_it_was() -> None:
+    from scipy.stats import truncnorm
+
+    a, c = ORDER.index(4), KNOWN.index("disgust")
+    mean, spread = KNOWN.intensity[c, a], KNOWN.spread[a]
+    expected = truncnorm((WEAKEST - mean) / spread, (1 - mean) / spread, loc=mean, scale=spread).mean()
+    drawn = [one.strengths[4] for one in many("disgust", 2000) if 4 in one.strengths]
+    assert np.mean(drawn) == pytest.approx(expected, abs=0.02)
+
+
 @pytest.mark.parametrize("label", SHOWING)
 def test_no_plan_needs_what_a_face_cannot_do(label: str) -> None:
     assert not any(clashes(one.strengths, label) for one in many(label))

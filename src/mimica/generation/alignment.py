@@ -135,8 +135,7 @@ def weights(names: Sequence[str], units: Sequence[int] = tuple(UNITS)) -> np.nda
     neutral, counts all of them alike, so that its peak is where its face moves most.
     """
     lift = np.maximum(_lift(prior(names, units).probability), 0.0)
-    bare = lift.sum(1) < 1e-9
-    return np.where((bare | np.array([name == "neutral" for name in names]))[:, None], 1.0, lift)
+    return np.where(lift.sum(1, keepdims=True) < 1e-9, 1.0, lift)
 
 
 def peak(units: np.ndarray, weight: np.ndarray) -> np.ndarray:
