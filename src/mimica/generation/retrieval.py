@@ -74,7 +74,7 @@ class Retriever:
         chosen = self._chosen(scores, allowed, np.abs(self.known.lift[self.known.index(plan.label)]), count)
         told = [f"class:{plan.label}", *(f"unit:{unit}" for unit in sorted(plan.strengths))]
         moves = self.encoder([f"{plan.settings.manner} {plan.label}, {caption(sorted(plan.strengths))}"])[0]
-        near = np.argsort(-(self._time_texts @ moves), kind="stable")[:_TIMES] if self._times else []
+        near = np.argsort(-(self._time_texts @ moves), kind="stable")[:_TIMES] if self._times else np.zeros(0, int)
         return Retrieved(
             exemplars=tuple(self._exemplars[i] for i in chosen), scores=tuple(float(scores[i]) for i in chosen),
             cards=tuple(self._others[one] for one in told if one in self._others)
