@@ -126,6 +126,8 @@ def test_a_plan_depends_on_class_number_and_seed_alone() -> None:
 
     assert facts("fear", 3) == facts("fear", 3)
     assert len({facts("fear", 3), facts("fear", 4), facts("anger", 3), facts("fear", 3, seed=1)}) == 4
+    rises = {label: plan(KNOWN, label, 3).motions[4] for label in ("fear", "anger")}
+    assert rises["fear"].apex - rises["fear"].onset != pytest.approx(rises["anger"].apex - rises["anger"].onset)
 
 
 @pytest.mark.parametrize("label", ["fear", "happiness"])

@@ -163,15 +163,14 @@ def _refuse(known: Alignment, label: str, wanted: Sequence[int]) -> None:
 
 def _strengths(known: Alignment, c: int, wanted: Sequence[int], random: np.random.Generator) -> dict[int, float]:
     """Which units, and how strong: two draws of a copula, one for presence and one for strength."""
-    from scipy.special import ndtr
-    from scipy.stats import truncnorm
+    from scipy.special import ndtr, ndtri
 
     likely, mean, spread = known.probability[c], known.intensity[c], known.spread
     uniform = ndtr(random.standard_normal((2, len(likely))) @ np.linalg.cholesky(known.together).T)
     certain = {*known.core(known.names[c]), *wanted}
     on = [unit in certain or uniform[0, a] > 1 - likely[a] for a, unit in enumerate(known.units)]
-    low, high = (WEAKEST - mean) / spread, (1.0 - mean) / spread
-    strength = truncnorm.ppf(uniform[1], low, high, loc=mean, scale=spread)
+    low, high = ndtr((WEAKEST - mean) / spread), ndtr((1.0 - mean) / spread)
+    strength = np.clip(mean + spread * ndtri(low + uniform[1] * (high - low)), WEAKEST, 1.0)
     return {unit: float(strength[a]) for a, unit in enumerate(known.units) if on[a]}
 
 
