@@ -1,0 +1,1 @@
+"""What a patch looks like and how it is shaped: makers of features, learned by others or written down by hand."""
