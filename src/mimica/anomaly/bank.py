@@ -130,4 +130,4 @@ def _kept(nodes: np.ndarray, hard: np.ndarray, shots: int, config: CifConfig, vi
         if count:
             chosen = coreset(nodes[members], hard[members], count, config, kept=old[0], kept_hard=old[1])
             found.append(members[chosen])
-    return np.sort(np.concatenate(found))
+    return np.asarray(np.sort(np.concatenate(found)))

@@ -1,6 +1,6 @@
-"""Every choice of CIF by name, and the presets: as the public code runs, as we recommend it, and plain nearest neighbours.
+"""Every choice of CIF by name, and the presets: the public code's, what we recommend, and plain nearest neighbours.
 
-Sections (§) are those of the README beside this file. K is hyperedges a part, k shots.
+K is hyperedges a part, k shots.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def default() -> CifConfig:
 
 
 def reference() -> CifConfig:
-    """As the public code runs, where its choices can be followed without its chance (README, *What stays different*)."""
+    """As the public code runs, where that can be followed without its chance (README, *What stays different*)."""
     stated = {f.name: f.metadata["reference"] for f in fields(CifConfig)}
     return CifConfig(**{name: value for name, value in stated.items() if value is not None})
 

@@ -13,6 +13,8 @@ from mimica.anomaly.samples import Sample
 
 BORDER = 0.06
 """The share of a side that is taken for border."""
+MOST_POINTS = 2000
+"""More of the border's points tell no more of its plane."""
 EMPTY_BORDER = 0.05
 """With less of the border measured than this share, the plane was taken away before, and all that is left is part."""
 
@@ -41,12 +43,13 @@ def off_the_plane(points: np.ndarray, distance: float) -> np.ndarray:
     width = max(1, round(len(seen) * BORDER))
     band[width:-width, width:-width] = False
     if seen[band].mean() < EMPTY_BORDER:
-        return seen
+        return np.asarray(seen)
     border = points[band & seen].astype(np.float64)
+    border = border[:: max(1, len(border) // MOST_POINTS)]
     middle = border.mean(0)
     normal, level = _plane(border - middle)
     off = np.abs((np.nan_to_num(points.astype(np.float64)) - middle) @ normal - level)
-    return seen & (off > distance)
+    return np.asarray(seen & (off > distance))
 
 
 def _plane(points: np.ndarray) -> tuple[np.ndarray, float]:
@@ -84,7 +87,7 @@ def off_the_corners(depth: np.ndarray, fills: int, distance: float) -> np.ndarra
     down = down[:, None]
     surface = (levels[0] * (1 - down) * (1 - right) + levels[1] * (1 - down) * right
                + levels[2] * down * (1 - right) + levels[3] * down * right)  # fmt: skip
-    return (np.abs(z - surface) > distance) & (z != 0)
+    return np.asarray((np.abs(z - surface) > distance) & (z != 0))
 
 
 def _filled(z: np.ndarray) -> np.ndarray:

@@ -27,7 +27,7 @@ def stretch_points(xyz: np.ndarray, side: int) -> np.ndarray:
 def nearest_pixels(image: np.ndarray, side: int) -> np.ndarray:
     """[S, S, ...] of [H, W, ...], each that of the nearest pixel."""
     rows, columns = (((np.arange(side) + 0.5) * size / side).astype(int) for size in image.shape[:2])
-    return image[rows[:, None], columns]
+    return np.asarray(image[rows[:, None], columns])
 
 
 def to_cells(image: np.ndarray, cells: int) -> np.ndarray:
@@ -46,7 +46,7 @@ def enlarge(patches: np.ndarray, height: int, width: int, *, corners: bool = Fal
     cells = round(len(patches) ** 0.5)
     grid = np.asarray(patches, np.float64).reshape(cells, cells)
     rows, columns = (_weights(cells, size, corners) for size in (height, width))
-    return rows @ grid @ columns.T
+    return np.asarray(rows @ grid @ columns.T)
 
 
 def _weights(cells: int, size: int, corners: bool) -> np.ndarray:

@@ -30,7 +30,7 @@ def units_of(good: Sequence[Mapping[str, Found]], config: CifConfig) -> dict[str
 
 
 def heat_map(found: Mapping[str, Found], units: Mapping[str, float], config: CifConfig) -> np.ndarray:
-    """The heat map float64 [S, S]: all views fused, enlarged and smoothed; without a bound, 0 is what the bank holds."""
+    """The heat map float64 [S, S]: all views fused, enlarged, smoothed; 0 is what the bank holds."""
     if config.fusion == "product":
         maps = [enlarge(one.patches, config.side, config.side, corners=True) for one in found.values()]
         heat = reduce(np.multiply, maps) ** config.fusion_power

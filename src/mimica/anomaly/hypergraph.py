@@ -75,7 +75,7 @@ def edge_features(incidence: np.ndarray, features: np.ndarray) -> np.ndarray:
 
 def one_hot(hard: np.ndarray, count: int) -> np.ndarray:
     """The incidence [N, count] of hard hyperedges; a node that is OUTSIDE has none."""
-    return (hard[:, None] == np.arange(count)).astype(np.float64)
+    return np.asarray(hard[:, None] == np.arange(count), np.float64)
 
 
 def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:

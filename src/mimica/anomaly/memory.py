@@ -50,7 +50,7 @@ def quotas(sizes: np.ndarray, total: int, rule: str) -> np.ndarray:
         step = 1 if count.sum() < total else -1
         room = count < sizes if step > 0 else count > 1
         count[np.where(room, step * (share - count), -np.inf).argmax()] += step
-    return count
+    return np.asarray(count)
 
 
 def _chosen(
@@ -90,7 +90,7 @@ def k_centres(
 
 def _squared(points: np.ndarray, centre: np.ndarray) -> np.ndarray:
     away = points - centre
-    return np.einsum("nc,nc->n", away, away, dtype=np.float64)
+    return np.asarray(np.einsum("nc,nc->n", away, away, dtype=np.float64))
 
 
 def _reach(points: np.ndarray, given: np.ndarray) -> np.ndarray:

@@ -44,9 +44,11 @@ def examine(bank: Bank, seen: Seen) -> dict[str, Found]:
     graph = connect(guide, seen.part, centroids_of(guide[seen.part], config.edges, seen.name), config)
     rest = ~seen.part & seen.within
     lost = rest & expected(seen.part, bank.outlines) if config.silhouette else np.zeros_like(rest)
-    found = {m: _search(features[m], graph, rest, lost, view, config) for m, view in bank.views.items()}
+    found: dict[str, Found] = {}
+    for m, view in bank.views.items():
+        found[m] = _search(features[m], graph, rest, lost, view, config)
     if config.missing and "xyz" in bank.views:
-        found = {**found, "missing": _missing(seen, lost)}
+        found["missing"] = _missing(seen, lost)
     return found
 
 

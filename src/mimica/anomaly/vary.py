@@ -6,6 +6,7 @@ H height and W width in pixels, N patches.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ def varied(sample: Sample, number: int, config: CifConfig) -> tuple[Sample, np.n
     chance = np.random.default_rng([config.seed, number])
     angle = np.deg2rad(chance.uniform(0.3, 1.0) * MOST_TURN * (-1) ** number)
     source, inside = _turned(sample.size, angle)
-    changes: dict[str, np.ndarray] = {}
+    changes: dict[str, Any] = {}
     if sample.rgb is not None:
         gain = (1 + chance.uniform(-LIGHT, LIGHT)) * (1 + chance.uniform(-LIGHT, LIGHT, 3) / 3)
         noisy = sample.rgb[source] * gain + chance.normal(0, 1.0, sample.rgb.shape)
@@ -47,7 +48,7 @@ def varied(sample: Sample, number: int, config: CifConfig) -> tuple[Sample, np.n
 
 
 def _turned(size: tuple[int, int], angle: float) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
-    """For each pixel of a turned picture the one that comes there (the border's beyond it), and whether there is one."""
+    """For each pixel of a turned picture which comes there, one of the border's where none does; and where one does."""
     height, width = size
     down, right = np.mgrid[:height, :width].astype(np.float64)
     down, right = down - (height - 1) / 2, right - (width - 1) / 2
