@@ -1,0 +1,107 @@
+"""A scan as a cloud of groups, and back: farthest points, their neighbours, and a sparse map from groups to patches.
+
+n points, M centres, S side in pixels, G cells to a side, N = G² patches. Everything is exact; nothing is sampled.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+BUCKET = 128
+"""Points to a bucket, about."""
+
+
+def farthest_points(points: np.ndarray, count: int) -> np.ndarray:
+    """Indices [M] of farthest points of [n, 3], the first of them point 0; ties go to the lower index.
+
+    The points lie in buckets with a box around each; a new centre touches only buckets that it can come nearer to
+    than what they have, so that most steps look at a few hundred points instead of all.
+    """
+    count = min(count, len(points))
+    order, sizes = _buckets(points)
+    many = len(sizes)
+    # Every bucket has its points in their own order, padded with what is never chosen.
+    slots = np.full((many, sizes.max()), -1)
+    slots[np.arange(sizes.max()) < sizes[:, None]] = order
+    held = points.astype(np.float64)[np.maximum(slots, 0)]
+    away = np.where(slots >= 0, np.inf, -1.0)
+    low = np.where(slots[..., None] >= 0, held, np.inf).min(1)
+    high = np.where(slots[..., None] >= 0, held, -np.inf).max(1)
+    tops, firsts = np.full(many, np.inf), slots.argmax(1) * 0
+    chosen = np.zeros(count, np.int64)
+    for number in range(1, count + 1):
+        centre = points[chosen[number - 1]].astype(np.float64)
+        gap = np.maximum(np.maximum(low - centre, centre - high), 0)
+        touched = np.flatnonzero((gap**2).sum(1) < tops)
+        new = ((held[touched] - centre) ** 2).sum(-1)
+        away[touched] = new = np.minimum(away[touched], new)
+        firsts[touched] = at = new.argmax(1)
+        tops[touched] = new[np.arange(len(touched)), at]
+        if number < count:
+            best = np.flatnonzero(tops == tops.max())
+            chosen[number] = slots[best, firsts[best]].min()
+    return chosen
+
+
+def _buckets(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Points in halves of halves along the longer side: their order [n], ascending in each bucket, and the sizes."""
+    groups = [np.arange(len(points))]
+    while len(groups[0]) > BUCKET:
+        halved = []
+        for group in groups:
+            spread = np.ptp(points[group], axis=0)
+            ranked = group[np.argsort(points[group, spread.argmax()], kind="stable")]
+            middle = (len(ranked) + 1) // 2
+            halved += [np.sort(ranked[:middle]), np.sort(ranked[middle:])]
+        groups = halved
+    groups = [group for group in groups if len(group)]
+    return np.concatenate(groups), np.array([len(group) for group in groups])
+
+
+def neighbours(points: np.ndarray, centres: np.ndarray, count: int) -> np.ndarray:
+    """Indices [M, count] of the points [n, 3] nearest to each centre [M, 3]; the nearest again where there are fewer."""
+    from scipy.spatial import cKDTree
+
+    _, found = cKDTree(points).query(centres, k=min(count, len(points)))
+    found = np.asarray(found).reshape(len(centres), -1)
+    return np.pad(found, ((0, 0), (0, count - found.shape[1])), mode="edge")
+
+
+def to_patches(points: np.ndarray, where: np.ndarray, centres: np.ndarray, side: int, cells: int) -> Any:
+    """The sparse map P [N, M] with patch features = P @ centre features, exactly as if every step were taken.
+
+    The steps: each point [n, 3] at the flat pixel `where` [n] takes the mean of its three nearest centres by inverse
+    squared distance; pixels without a point have zeros; a 3 x 3 mean without padding; a mean over the cells.
+    """
+    from scipy.sparse import csr_array
+
+    weights, nearest = interpolation(points, centres)
+    rows = np.repeat(np.arange(len(points)), nearest.shape[1])
+    spread = csr_array((weights.ravel(), (rows, nearest.ravel())), shape=(len(points), len(centres)))
+    return pooling(side, cells)[:, where] @ spread
+
+
+def interpolation(points: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights [n, 3] that sum to 1 and the three centres [n, 3] that they are of: 1 / (d² + 1e-8), as in PointNet++."""
+    from scipy.spatial import cKDTree
+
+    distance, nearest = cKDTree(centres).query(points, k=min(3, len(centres)))
+    distance, nearest = (np.asarray(a).reshape(len(points), -1) for a in (distance, nearest))
+    weights = 1 / (distance**2 + 1e-8)
+    return weights / weights.sum(1, keepdims=True), nearest
+
+
+def pooling(side: int, cells: int) -> Any:
+    """Sparse [N, S²]: a 3 x 3 mean without padding, and then the mean over cells as adaptive pooling lays them."""
+    from scipy.sparse import csc_array, csr_array, kron
+
+    inner = side - 2
+    along = np.zeros((cells, side))
+    for cell in range(cells):
+        first, last = cell * inner // cells, -(-(cell + 1) * inner // cells)
+        for place in range(first, last):
+            along[cell, place : place + 3] += 1 / (3 * (last - first))
+    one = csr_array(along)
+    return csc_array(kron(one, one))
