@@ -61,7 +61,7 @@ def _buckets(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def neighbours(points: np.ndarray, centres: np.ndarray, count: int) -> np.ndarray:
-    """Indices [M, count] of the points [n, 3] nearest to each centre [M, 3]; the nearest again where there are fewer."""
+    """Indices [M, count] of the points [n, 3] nearest to each centre; the last of them again where there are fewer."""
     from scipy.spatial import cKDTree
 
     _, found = cKDTree(points).query(centres, k=min(count, len(points)))
