@@ -23,7 +23,7 @@ def shot(seed: int, cells: int = 28, share: float = 0.4) -> Seen:
 
 
 @pytest.mark.parametrize(("shots", "nodes"), [(1, 78), (2, 156), (4, 313)])
-@pytest.mark.parametrize("config", [default(), nearest(), replace(reference(), quota="exact")])
+@pytest.mark.parametrize("config", [default(), nearest(), replace(reference(), quota="size")])
 def test_a_bank_holds_a_tenth_of_all_patches(config: CifConfig, shots: int, nodes: int) -> None:
     bank = fill([shot(i) for i in range(shots)], config)
     assert {len(view.nodes) for view in bank.views.values()} == {nodes}
@@ -35,10 +35,25 @@ def test_a_small_part_is_kept_whole() -> None:
 
 
 def test_the_background_has_its_share() -> None:
-    view = fill([shot(0)], replace(default(), background_share=0.25)).views["rgb"]
+    view = fill([shot(0)], replace(default(), quota="size", background_share=0.25)).views["rgb"]
     assert (view.hard == 4).sum() == round(0.25 * 78)
     assert set(view.hard) == {0, 1, 2, 3, 4}
     assert set(fill([shot(0)], reference()).views["rgb"].hard) <= {0, 1, 2, 3}
+
+
+def test_nodes_go_where_they_are_needed_to_cover() -> None:
+    """Half of the part varies ten times as much: by size it has half of the nodes, by coverage nearly all."""
+    chance = np.random.default_rng(0)
+    wide = np.arange(784) % 2 == 0
+    rows = np.where(wide[:, None], (5.0, 0, 0, 0, 0, 0), (0, 5.0, 0, 0, 0, 0))
+    rows = (rows + chance.normal(0, 0.05, rows.shape) * np.where(wide, 10, 1)[:, None]).astype(np.float32)
+    seen = replace(shot(0), features={"rgb": rows, "xyz": rows}, part=np.ones(784, bool))
+    shares = {}
+    for quota in ("size", "coverage"):
+        nodes = fill([seen], replace(default(), edges=2, quota=quota)).views["rgb"].nodes
+        shares[quota] = (nodes[:, 0] > nodes[:, 1]).mean()
+    assert shares["size"] == pytest.approx(0.5)
+    assert shares["coverage"] > 0.9
 
 
 def same(a: Bank, b: Bank) -> bool:
@@ -84,7 +99,7 @@ def test_scaled_features_have_the_spread_of_the_part_taken_out() -> None:
     shots = [shot(i) for i in range(2)]
     wide = [replace(s, features={m: f * np.array([100, 1, 1, 1, 1, 1e-9], np.float32) for m, f in s.features.items()})
             for s in shots]  # fmt: skip
-    view = fill(wide, replace(default(), ratio=1.0)).views["rgb"]
+    view = fill(wide, replace(default(), ratio=1.0, scaling="spread")).views["rgb"]
     spread = view.nodes[view.hard < 4].std(0)
     assert spread[0] == pytest.approx(1, abs=0.05)
     assert spread[5] < 1e-6, "what hardly varies is not blown up"

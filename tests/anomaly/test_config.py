@@ -22,7 +22,7 @@ def test_the_reference_preset_is_what_the_public_code_runs() -> None:
 
 def test_the_baseline_differs_from_the_default_in_the_method_alone() -> None:
     changed = {f.name for f in fields(CifConfig) if getattr(nearest(), f.name) != getattr(default(), f.name)}
-    assert changed == {"memory", "layers", "search"}
+    assert changed == {"memory", "layers", "search", "node_units"}
 
 
 def test_a_config_goes_through_facts_unchanged() -> None:

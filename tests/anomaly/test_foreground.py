@@ -71,7 +71,10 @@ def test_a_things_own_mask_comes_first_and_without_depth_all_is_part(make_part: 
     thing = np.zeros((56, 56), bool)
     thing[:28] = True
     config = replace(default(), side=56, cells=8)
-    assert part_of(Sample(name="a", xyz=tray(), thing=thing), config).reshape(8, 8).all(1).tolist() == [True] * 4 + [False] * 4
+    assert (
+        part_of(Sample(name="a", xyz=tray(), thing=thing), config).reshape(8, 8).all(1).tolist()
+        == [True] * 4 + [False] * 4
+    )
     assert part_of(Sample(name="a", rgb=np.zeros((5, 9, 3), np.uint8)), config).all()
 
 

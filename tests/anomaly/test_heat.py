@@ -9,15 +9,19 @@ import pytest
 
 from mimica.anomaly.config import default, reference
 from mimica.anomaly.grid import enlarge
-from mimica.anomaly.heat import heat_map, part_score, resized, smooth, units_of
+from mimica.anomaly.heat import heat_map, part_score, resized, smooth
 from mimica.anomaly.search import Found
+from mimica.anomaly.units import Units
 from oracles import cif as oracle
 
 SMALL = {"side": 56, "cells": 8}
 
 
 def found(patches: np.ndarray, peak: float = 1.0) -> Found:
-    return Found(patches=patches, peak=peak)
+    return Found(patches=patches, nearest=np.zeros(len(patches), int), peak=peak)
+
+
+NO_UNITS = Units(views={}, nodes={})
 
 
 @pytest.fixture
@@ -28,7 +32,7 @@ def views() -> dict[str, Found]:
 
 def test_the_reference_heat_map_is_the_public_codes(views: dict[str, Found]) -> None:
     wanted = oracle.heat([one.patches for one in views.values()], 56, 1.5)
-    assert np.allclose(heat_map(views, {}, replace(reference(), **SMALL)), wanted, atol=1e-12)
+    assert np.allclose(heat_map(views, NO_UNITS, replace(reference(), **SMALL)), wanted, atol=1e-12)
 
 
 def test_the_reference_score_multiplies_the_peaks(views: dict[str, Found]) -> None:
@@ -37,29 +41,32 @@ def test_the_reference_score_multiplies_the_peaks(views: dict[str, Found]) -> No
 
 def test_one_silent_view_silences_the_reference_but_not_the_default(views: dict[str, Found]) -> None:
     silent = {**views, "xyz": found(np.zeros(64))}
-    assert not heat_map(silent, {}, replace(reference(), **SMALL)).any()
-    assert heat_map(silent, {}, replace(default(), **SMALL)).max() > 0.5
+    assert not heat_map(silent, NO_UNITS, replace(reference(), **SMALL)).any()
+    assert heat_map(silent, NO_UNITS, replace(default(), **SMALL)).max() > 0.5
 
 
 def test_views_count_in_their_own_units(views: dict[str, Found]) -> None:
     config = replace(default(), **SMALL)
     tall = {**views, "xyz": found(views["xyz"].patches * 1000)}
-    one = heat_map(views, units_of([views], config), config)
-    two = heat_map(tall, units_of([tall], config), config)
+    one, two = (
+        heat_map(each, Units(views={"rgb": 1.0, "xyz": top}, nodes={}), config)
+        for each, top in ((views, 7.0), (tall, 7000.0))
+    )
     assert np.allclose(one, two)
+    assert not np.allclose(one, heat_map(tall, NO_UNITS, config))
 
 
-def test_a_units_share_of_good_patches_is_below_it(views: dict[str, Found]) -> None:
-    units = units_of([views, views], replace(default(), unit=0.75))
-    assert (views["rgb"].patches < units["rgb"]).mean() == pytest.approx(0.75, abs=0.02)
-    assert units_of([{"missing": found(np.zeros(64))}], default()) == {"missing": 0.25}
+def test_no_score_is_too_large_for_the_norm() -> None:
+    config = replace(default(), fusion_power=64.0, **SMALL)
+    heat = heat_map({"rgb": found(np.full(64, 1e6)), "xyz": found(np.full(64, 1e6))}, NO_UNITS, config)
+    assert np.allclose(heat, 1e6 * 2 ** (1 / 64))
 
 
 def test_a_spot_is_hottest_where_it_is_and_the_score_is_of_a_patchs_area() -> None:
     config = replace(default(), **SMALL)
     patches = np.zeros(64)
     patches[2 * 8 + 5] = 1
-    heat = heat_map({"rgb": found(patches)}, {"rgb": 1.0}, config)
+    heat = heat_map({"rgb": found(patches)}, Units(views={"rgb": 1.0}, nodes={}), config)
     row, column = np.unravel_index(heat.argmax(), heat.shape)
     assert (row // 7, column // 7) == (2, 5)
     assert 0 < part_score({}, heat, config) < heat.max()

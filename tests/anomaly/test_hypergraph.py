@@ -63,9 +63,7 @@ def test_one_hyperedge_holds_the_whole_part(features: np.ndarray, inside: np.nda
 def test_what_is_not_part_changes_no_hyperedge(features: np.ndarray, inside: np.ndarray) -> None:
     other = np.where(inside[:, None], features, 100.0).astype(np.float32)
     for config in (reference(), default()):
-        first, second = (
-            connect(f, inside, centroids_of(f[inside], 4, "a part"), config) for f in (features, other)
-        )
+        first, second = (connect(f, inside, centroids_of(f[inside], 4, "a part"), config) for f in (features, other))
         assert (first.incidence == second.incidence).all()
         assert (edge_features(first.incidence, features) == edge_features(second.incidence, other)).all()
 

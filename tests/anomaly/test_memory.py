@@ -25,7 +25,7 @@ def test_centres_are_the_greedy_ones(points: np.ndarray) -> None:
 
 def test_without_its_start_the_bank_has_the_public_codes_hole(points: np.ndarray) -> None:
     start = int(np.random.default_rng(reference().seed).integers(len(points)))
-    found = coreset(points, np.zeros(30, int), 6, replace(reference(), quota="exact"))
+    found = coreset(points, np.zeros(30, int), 6, replace(reference(), quota="size"))
     assert list(found) == sorted(oracle.k_centres(points, 6, start, keep=False))
     assert start not in found
 
@@ -53,7 +53,7 @@ def test_a_single_node_is_the_one_with_the_nearest_farthest_point() -> None:
 
 @given(st.lists(st.integers(1, 300), min_size=1, max_size=8), st.integers(1, 400))
 def test_exact_quotas_add_up_and_leave_no_hyperedge_out(sizes: list[int], total: int) -> None:
-    found = quotas(np.array(sizes), total, "exact")
+    found = quotas(np.array(sizes), total, "size")
     assert found.sum() == min(max(total, len(sizes)), sum(sizes))
     assert ((found >= 1) & (found <= sizes)).all()
 
@@ -68,4 +68,4 @@ def test_truncated_quotas_are_the_public_codes(sizes: list[int], total: int) -> 
 def test_truncated_quotas_can_lose_a_node_and_exact_ones_cannot() -> None:
     lost = [n for n in range(2, 785) for k in range(1, n, 7) if quotas(np.array([n]), k, "truncated")[0] < k]
     assert lost
-    assert all(quotas(np.array([n]), k, "exact")[0] == k for n in range(2, 785, 5) for k in range(1, n, 7))
+    assert all(quotas(np.array([n]), k, "size")[0] == k for n in range(2, 785, 5) for k in range(1, n, 7))

@@ -18,7 +18,9 @@ from oracles import cif as oracle
 CELLS, N = 8, 64
 
 
-def seen(seed: int, *, views: tuple[str, ...] = ("rgb", "xyz"), part: np.ndarray | None = None, name: str = "p") -> Seen:
+def seen(
+    seed: int, *, views: tuple[str, ...] = ("rgb", "xyz"), part: np.ndarray | None = None, name: str = "p"
+) -> Seen:
     """Three kinds of patches in the middle of a grid, and a background."""
     chance = np.random.default_rng(seed)
     square = np.zeros((CELLS, CELLS), bool)

@@ -56,7 +56,7 @@ def propagate(
     W = J @ np.diag(1 / J.sum(0)) @ J.T + np.eye(len(X))
     D = np.diag(1 / np.sqrt(W.sum(1)))
     A = D @ W @ D
-    S = alpha * sum((1 - alpha) ** l * np.linalg.matrix_power(A, l) for l in range(layers))
+    S = alpha * sum((1 - alpha) ** i * np.linalg.matrix_power(A, i) for i in range(layers))
     S = S + (1 - alpha) ** layers * np.linalg.matrix_power(A, layers)
     return (S @ X)[: len(part)]
 
@@ -103,9 +103,7 @@ def search(
     return scores
 
 
-def reweighted(
-    raw: np.ndarray, X: np.ndarray, scores: np.ndarray, nodes: np.ndarray, neighbours: int
-) -> float:
+def reweighted(raw: np.ndarray, X: np.ndarray, scores: np.ndarray, nodes: np.ndarray, neighbours: int) -> float:
     """PatchCore's re-weighted maximum: the weight from raw features, the neighbour from those after messages."""
     top = int(scores.argmax())
     nearest = min(range(len(nodes)), key=lambda a: float(np.linalg.norm(X[top] - nodes[a])))

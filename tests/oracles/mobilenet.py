@@ -36,6 +36,12 @@ def shapes() -> dict[str, tuple[int, ...]]:
 
 def features(x: Tensor, w: dict[str, Tensor]) -> Tensor:
     """The feature map [N, 1280, S / 32, S / 32] of pictures [N, 3, S, S]."""
+    return levels(x, w)[18]
+
+
+def levels(x: Tensor, w: dict[str, Tensor]) -> dict[int, Tensor]:
+    """The maps after each part of `features`, by torchvision's numbers."""
+    found: dict[int, Tensor] = {}
 
     def layer(x: Tensor, conv: str, norm: str, *, stride: int = 1, bend: bool = True) -> Tensor:
         kernel = w[f"{conv}.weight"]
@@ -54,5 +60,7 @@ def features(x: Tensor, w: dict[str, Tensor]) -> Tensor:
             y = layer(y, f"{block}.{part}.0", f"{block}.{part}.1", stride=stride)
             y = layer(y, f"{block}.{part + 1}", f"{block}.{part + 2}", bend=False)
             x = x + y if stride == 1 and x.shape[1] == channels else y
+            found[number] = x
             number += 1
-    return layer(x, "features.18.0", "features.18.1")
+    found[18] = layer(x, "features.18.0", "features.18.1")
+    return found

@@ -119,9 +119,10 @@ def _kept(nodes: np.ndarray, hard: np.ndarray, shots: int, config: CifConfig, vi
     total = max(1, int(config.ratio * shots * config.cells**2))
     old = (None, None) if view is None else (view.nodes, view.hard)
     there = np.flatnonzero(hard != OUTSIDE)
-    if config.memory == "plain":
-        ids = np.zeros(len(there), np.int64)
-        old_ids = None if old[1] is None else np.zeros(len(old[1]), np.int64)
+    if config.memory == "plain" or config.quota == "coverage":
+        plain = config.memory == "plain"
+        ids = np.zeros(len(there), np.int64) if plain else hard[there]
+        old_ids = None if old[1] is None else old[1] * (not plain)
         return there[coreset(nodes[there], ids, min(total, len(there)), config, kept=old[0], kept_hard=old_ids)]
     part, rest = there[hard[there] < config.edges], there[hard[there] == config.edges]
     for_rest = min(round(config.background_share * total), len(rest)) if len(rest) else 0

@@ -38,12 +38,12 @@ class CifConfig:
     background: str = _choice("scored", "scored", "silenced", reference="silenced")
     """Whether what is not part is remembered as a hyperedge of its own and scored, or has the score 0."""
     background_share: float = _choice(0.25, least=0.0, most=1.0, reference=0.0)
-    """The background's share of the bank where it is scored."""
+    """The background's share of the bank where it is scored and nodes go by size."""
     silhouette: bool = _choice(True, True, False, reference=False)
     """Whether patches where the shots have the part and this one has none are searched among patches of the part."""
     missing: bool = _choice(True, True, False, reference=False)
     """Whether unmeasured depth counts as a view of its own, by how much there is of it beyond good parts."""
-    scaling: str = _choice("spread", "spread", "none", reference="none")
+    scaling: str = _choice("none", "spread", "none", reference="none")
     """Whether each channel of the features is divided by its spread over the shots."""
 
     edges: int = _choice(4, least=1, reference=4)
@@ -65,8 +65,9 @@ class CifConfig:
     """The bank's share of all patches of the shots, background included."""
     start: str = _choice("middle", "middle", "random_dropped", reference="random_dropped")
     """The coreset's first point: the one nearest to the mean, kept, or a random one that is not kept."""
-    quota: str = _choice("exact", "exact", "truncated", reference="truncated")
-    """Whole numbers of nodes by largest remainder, or rounded by floats, which may lose one."""
+    quota: str = _choice("coverage", "coverage", "size", "truncated", reference="truncated")
+    """Nodes of a hyperedge: as many as cover it as well as the others, by its size, or the public code's rounding by
+    size, which may lose one."""
 
     layers: int = _choice(1, least=0, reference=1)
     """Rounds of message passing, L; 0 leaves features as they are."""
@@ -86,6 +87,8 @@ class CifConfig:
     """The order of that norm, or the power that the product is raised to."""
     unit: float = _choice(0.995, least=0.5, most=1.0, reference=None)
     """The share of patches of good parts that score below a view's unit."""
+    node_units: bool = _choice(True, True, False, reference=False)
+    """Whether a patch is judged by what good patches score at the node that it is nearest to."""
     smoothing: str = _choice("gaussian", "gaussian", "boxes", "none", reference="boxes")
     """What smooths the heat map: a Gaussian, or five boxes of 5 and three of 7 pixels with zeros beyond the border."""
     sigma: float = _choice(4.0, least=0.0, reference=None)
@@ -168,7 +171,7 @@ def reference() -> CifConfig:
 
 def nearest() -> CifConfig:
     """The baseline: the same features and as large a bank, but no hyperedges, no messages, the nearest node alone."""
-    return replace(default(), memory="plain", layers=0, search="nearest")
+    return replace(default(), memory="plain", layers=0, search="nearest", node_units=False)
 
 
 PRESETS = {"default": default, "reference": reference, "nearest": nearest}

@@ -10,11 +10,12 @@ import numpy as np
 from mimica.anomaly.bank import Bank, fill, grown
 from mimica.anomaly.config import CifConfig
 from mimica.anomaly.features.maker import FeatureMaker
-from mimica.anomaly.heat import heat_map, part_score, resized, units_of
+from mimica.anomaly.heat import heat_map, part_score, resized
 from mimica.anomaly.samples import Sample
 from mimica.anomaly.search import Found, examine
 from mimica.anomaly.seen import Seen, see
 from mimica.anomaly.threshold import Calibration
+from mimica.anomaly.units import Units, units_of
 from mimica.anomaly.vary import varied
 from mimica.errors import InputError
 
@@ -47,10 +48,8 @@ class GoodPart:
 class Detector:
     """A bank with the features that filled it; `Detector.fit` makes one from a few good parts."""
 
-    def __init__(
-        self, makers: Sequence[FeatureMaker], bank: Bank, units: Mapping[str, float], calibration: Calibration
-    ) -> None:
-        self.makers, self.bank, self.units, self.calibration = list(makers), bank, dict(units), calibration
+    def __init__(self, makers: Sequence[FeatureMaker], bank: Bank, units: Units, calibration: Calibration) -> None:
+        self.makers, self.bank, self.units, self.calibration = list(makers), bank, units, calibration
 
     @property
     def config(self) -> CifConfig:
@@ -66,10 +65,12 @@ class Detector:
     @classmethod
     def of(cls, parts: Sequence[GoodPart], makers: Sequence[FeatureMaker], config: CifConfig) -> Detector:
         """The same from good parts that were looked at before: features are what takes time."""
+        if config.shot_order == "content":
+            parts = sorted(parts, key=lambda part: part.seen.content)
         bank = fill([part.seen for part in parts], config)
         good = _from_outside(parts, bank)
-        units = units_of([one for own in good for one in own], config)
-        scores = tuple(tuple(_scored(one, units, config)[0] for one in own) for own in good)
+        units = units_of([one for own in good for one in own], bank)
+        scores = tuple(tuple(_scored(found, units, config)[0] for _, found in own) for own in good)
         return cls(makers, bank, units, Calibration(scores=scores))
 
     def add_shot(self, sample: Sample) -> None:
@@ -77,6 +78,7 @@ class Detector:
         part = good_part(sample, self.makers, self.config)
         fresh = [_scored(examine(self.bank, seen), self.units, self.config)[0] for seen in (part.seen, *part.copies)]
         self.bank = grown(self.bank, part.seen)
+        self.units = self.units.grown(self.bank)
         self.calibration = self.calibration.joined(fresh)
 
     def see(self, sample: Sample) -> Seen:
@@ -94,7 +96,7 @@ class Detector:
         chance = self.calibration.false_alarm(score)
         return Finding(
             name=seen.name, score=score, false_alarm=chance, defective=chance < self.config.false_alarms,
-            heat=resized(heat, *seen.size), views={view: one.patches for view, one in found.items()},
+            heat=resized(heat, *seen.size), views=self.units.apply(found),
         )  # fmt: skip
 
 
@@ -107,18 +109,18 @@ def good_part(sample: Sample, makers: Sequence[FeatureMaker], config: CifConfig)
     return GoodPart(seen=see(sample, makers, config), copies=tuple(copies))
 
 
-def _from_outside(parts: Sequence[GoodPart], bank: Bank) -> list[list[dict[str, Found]]]:
+def _from_outside(parts: Sequence[GoodPart], bank: Bank) -> list[list[tuple[Seen, dict[str, Found]]]]:
     """What good parts look like to a bank that they are not in: that of the other shots, or, of one, its copies."""
     if len(parts) == 1:
-        return [[examine(bank, copy) for copy in parts[0].copies]]
+        return [[(copy, examine(bank, copy)) for copy in parts[0].copies]]
     found = []
     for part in parts:
         others = fill([other.seen for other in parts if other is not part], bank.config)
-        found.append([examine(others, seen) for seen in (part.seen, *part.copies)])
+        found.append([(seen, examine(others, seen)) for seen in (part.seen, *part.copies)])
     return found
 
 
-def _scored(found: Mapping[str, Found], units: Mapping[str, float], config: CifConfig) -> tuple[float, np.ndarray]:
+def _scored(found: Mapping[str, Found], units: Units, config: CifConfig) -> tuple[float, np.ndarray]:
     heat = heat_map(found, units, config)
     score = part_score(found, heat, config)
     if not np.isfinite(score):

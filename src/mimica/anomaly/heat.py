@@ -5,7 +5,7 @@ N patches, S side in pixels of the stretched view.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import reduce
 
 import numpy as np
@@ -13,29 +13,16 @@ import numpy as np
 from mimica.anomaly.config import CifConfig
 from mimica.anomaly.grid import enlarge
 from mimica.anomaly.search import Found
-
-LEAST_UNIT = {"missing": 0.25}
-"""A view's unit is no less than this: a good part may miss a quarter of the points in and around a patch."""
+from mimica.anomaly.units import Units
 
 
-def units_of(good: Sequence[Mapping[str, Found]], config: CifConfig) -> dict[str, float]:
-    """What each view is divided by: the score that nearly all patches of good parts are below."""
-    if not good:
-        return {}
-    return {
-        view: max(float(np.quantile(np.concatenate([one[view].patches for one in good]), config.unit)),
-                  LEAST_UNIT.get(view, 1e-9))
-        for view in good[0]
-    }  # fmt: skip
-
-
-def heat_map(found: Mapping[str, Found], units: Mapping[str, float], config: CifConfig) -> np.ndarray:
+def heat_map(found: Mapping[str, Found], units: Units, config: CifConfig) -> np.ndarray:
     """The heat map float64 [S, S]: all views fused, enlarged, smoothed; 0 is what the bank holds."""
     if config.fusion == "product":
         maps = [enlarge(one.patches, config.side, config.side, corners=True) for one in found.values()]
         heat = reduce(np.multiply, maps) ** config.fusion_power
     else:
-        patches = np.stack([one.patches / units.get(view, 1.0) for view, one in found.items()])
+        patches = np.stack(list(units.apply(found).values()))
         top = np.maximum(patches.max(0), 1e-12)  # divided out, so that no power overflows
         fused = top * ((patches / top) ** config.fusion_power).sum(0) ** (1 / config.fusion_power)
         heat = enlarge(fused, config.side, config.side)

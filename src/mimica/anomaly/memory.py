@@ -18,6 +18,8 @@ def coreset(
 
     `kept` [m, C] with `kept_hard` [m] are in the bank already, and count as chosen.
     """
+    if config.quota == "coverage":
+        return _covering(features, hard, total, kept, kept_hard)
     chance = np.random.default_rng(config.seed)
     ids = np.unique(hard)
     sizes = np.array([int((hard == edge).sum()) for edge in ids])
@@ -31,10 +33,38 @@ def coreset(
     return np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
 
 
+def _covering(
+    features: np.ndarray, hard: np.ndarray, total: int, kept: np.ndarray | None, kept_hard: np.ndarray | None
+) -> np.ndarray:
+    """Greedy centres over all hyperedges at once, ascending: next is what lies farthest from its own hyperedge's.
+
+    So every hyperedge is covered to about the same distance, and one that varies more has more nodes. The first of
+    each is the patch nearest to its mean.
+    """
+    best = np.full(len(features), np.inf)
+    chosen: list[int] = []
+    members = {edge: np.flatnonzero(hard == edge) for edge in np.unique(hard)}
+    for edge, own in members.items():
+        given = None if kept is None or kept_hard is None else kept[kept_hard == edge]
+        if given is not None and len(given):
+            best[own] = _reach(features[own], given)
+        else:
+            chosen.append(int(own[_squared(features[own], features[own].mean(0)).argmin()]))
+            best[own] = _squared(features[own], features[chosen[-1]])
+    best[chosen] = -1.0
+    while len(chosen) < min(total, len(features)):
+        farthest = int(best.argmax())
+        own = members[hard[farthest]]
+        best[own] = np.minimum(best[own], _squared(features[own], features[farthest]))
+        best[farthest] = -1.0
+        chosen.append(farthest)
+    return np.sort(np.array(chosen, np.int64))
+
+
 def quotas(sizes: np.ndarray, total: int, rule: str) -> np.ndarray:
     """How many nodes each hyperedge of these sizes may keep: at least one, at most all.
 
-    `exact` adds up to `total` by largest remainders wherever that is possible; `truncated` is the public code's
+    `size` adds up to `total` by largest remainders wherever that is possible; `truncated` is the public code's
     int(n · (total / n)), then rounding.
     """
     n = int(sizes.sum())

@@ -25,9 +25,10 @@ NOWHERE = 1e6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What a search found in one view: `patches` [N] scores, and the `peak`, its re-weighted maximum."""
+    """What a search found in one view: `patches` [N] scores, the node `nearest` [N] to each, the re-weighted `peak`."""
 
     patches: np.ndarray
+    nearest: np.ndarray
     peak: float
 
 
@@ -77,7 +78,9 @@ def _search(
         near = np.concatenate([allowed, np.ones((1, len(view.hard)), bool)])[edge] & everywhere
         inside, _ = _least(features[rows], view.nodes, distances, near)
         score[rows] = np.sqrt(inside * overall) if config.patch_score == "geometric" else inside * overall
-    return Found(patches=score, peak=_peak(raw, score, rows, nearest, view.nodes, config.neighbours))
+    at = np.zeros(len(raw), np.int64)
+    at[rows] = nearest
+    return Found(patches=score, nearest=at, peak=_peak(raw, score, rows, nearest, view.nodes, config.neighbours))
 
 
 def _allowed(features: np.ndarray, graph: Hypergraph, view: View, config: CifConfig) -> np.ndarray:
@@ -85,6 +88,11 @@ def _allowed(features: np.ndarray, graph: Hypergraph, view: View, config: CifCon
     similar = cosines(edge_features(graph.incidence, features), view.edges)
     best = np.argsort(-similar, 1, kind="stable")[:, : config.nearest_edges]
     return np.stack([np.isin(view.hard, view.edge_ids[row]) for row in best])
+
+
+def nearest_nodes(view: View, features: np.ndarray) -> np.ndarray:
+    """The bank's node nearest to each patch [N] of features [N, C] as they were made."""
+    return np.asarray(squared(features / view.spread, view.nodes).argmin(1))
 
 
 def squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -125,7 +133,7 @@ def _missing(seen: Seen, lost: np.ndarray) -> Found:
     square = (cells, cells)
     where = binary_fill_holes((seen.part | lost).reshape(square)) & seen.within.reshape(square)
     share = uniform_filter(np.where(where, seen.unmeasured.reshape(square), 0.0), 3, mode="constant").ravel()
-    return Found(patches=share, peak=float(share.max()))
+    return Found(patches=share, nearest=np.zeros(len(share), np.int64), peak=float(share.max()))
 
 
 def _listed(views: Mapping[Modality, object]) -> str:

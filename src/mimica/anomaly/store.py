@@ -14,6 +14,7 @@ from mimica.anomaly.config import CifConfig
 from mimica.anomaly.detector import Detector
 from mimica.anomaly.features.maker import NONE, FeatureMaker, Modality, make
 from mimica.anomaly.threshold import Calibration
+from mimica.anomaly.units import Units
 from mimica.errors import CheckpointError, UsageError
 
 KIND = "cif bank"
@@ -30,13 +31,15 @@ def save(detector: Detector, path: Path) -> Path:
     bank = detector.bank
     arrays: dict[str, np.ndarray] = {"centroids": bank.centroids, "outlines": bank.outlines}
     for modality, view in bank.views.items():
+        if modality in detector.units.nodes:
+            arrays[f"{modality}.units"] = detector.units.nodes[modality]
         arrays |= {f"{modality}.nodes": view.nodes, f"{modality}.hard": view.hard, f"{modality}.spread": view.spread}
     facts = {
         "kind": KIND,
         "config": bank.config.facts(),
         "features": {maker.modality: maker.facts for maker in detector.makers},
         "shots": list(bank.shots),
-        "units": detector.units,
+        "units": dict(detector.units.views),
         "calibration": [list(own) for own in detector.calibration.scores],
     }
     path = _file(path)
@@ -73,7 +76,10 @@ def load(
             shots=tuple(facts["shots"]),
         )  # fmt: skip
         scores = tuple(tuple(float(score) for score in own) for own in facts["calibration"])
-        units = {str(view): float(unit) for view, unit in facts["units"].items()}
+        units = Units(
+            views={str(view): float(unit) for view, unit in facts["units"].items()},
+            nodes={m: arrays[f"{m}.units"] for m in views if f"{m}.units" in arrays},
+        )
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise CheckpointError(f"{path} is a damaged bank ({type(error).__name__}: {error}); fit it again") from None
     except UsageError as error:

@@ -18,6 +18,8 @@ BINS = 8
 """Directions of a gradient, over half a turn."""
 AROUND = (3, 7)
 """Sides in cells of the surroundings that a cell's colour is compared with."""
+EDGES = 3.0
+"""What gradients are multiplied by, so that a texture counts beside a colour."""
 FINE, COARSE = 1.0, 2.5
 """Deviations in pixels of the Gaussians before gradients."""
 
@@ -38,7 +40,8 @@ class Colour:
     def __call__(self, sample: Sample) -> np.ndarray:
         """Features float32 [N, 40]."""
         lab = to_lab(stretch_colour(colour_of(sample), self.side))
-        parts = [*self._colours(lab), *self._gradients(lab[..., 0], FINE), *self._gradients(lab[..., 0], COARSE)]
+        edges = [*self._gradients(lab[..., 0], FINE), *self._gradients(lab[..., 0], COARSE)]
+        parts = [*self._colours(lab), *(EDGES * part for part in edges)]
         return finite(np.concatenate(parts, 1), "colour", sample.name)
 
     def _colours(self, lab: np.ndarray) -> list[np.ndarray]:

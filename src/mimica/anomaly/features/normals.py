@@ -17,6 +17,10 @@ from mimica.anomaly.samples import Sample
 WINDOWS = (5, 9, 17)
 """Sides in points of the neighbourhoods that planes are laid through; a point is two pixels."""
 
+WEIGHTS = (0.5, 2.0, 6.0, 6.0, 8.0, 3.0, 3.0)
+"""Of the normal, its spread, roughness, the offset's mean, deviation and extremes: what makes each vary about as much
+over a part. Fixed, so that a bank of one shot does not weigh them by chance."""
+
 
 class Normals:
     """Normals, roughness, and how far a place stands out of its surroundings, at three scales; C = 3·9 = 27."""
@@ -53,7 +57,8 @@ class Normals:
         size = blocks.shape[0] // self.cells
         blocks = blocks.reshape(self.cells, size, self.cells, size)
         low, high = (edge.reshape(-1, 1) for edge in (blocks.min((1, 3)), blocks.max((1, 3))))
-        return np.concatenate([normal, spread, mean(plane.rough[..., None]), offset, about, low, high], 1)
+        found = [normal, spread, mean(plane.rough[..., None]), offset, about, low, high]
+        return np.concatenate([part * weight for part, weight in zip(found, WEIGHTS, strict=True)], 1)
 
 
 class Planes:
