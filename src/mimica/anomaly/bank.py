@@ -123,7 +123,8 @@ def _kept(nodes: np.ndarray, hard: np.ndarray, shots: int, config: CifConfig, vi
         plain = config.memory == "plain"
         ids = np.zeros(len(there), np.int64) if plain else hard[there]
         old_ids = None if old[1] is None else old[1] * (not plain)
-        return there[coreset(nodes[there], ids, min(total, len(there)), config, kept=old[0], kept_hard=old_ids)]
+        chosen = coreset(nodes[there], ids, min(total, len(there)), config, kept=old[0], kept_hard=old_ids)
+        return np.asarray(there[chosen])
     part, rest = there[hard[there] < config.edges], there[hard[there] == config.edges]
     for_rest = min(round(config.background_share * total), len(rest)) if len(rest) else 0
     found = []

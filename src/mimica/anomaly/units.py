@@ -52,9 +52,9 @@ def units_of(good: Sequence[tuple[Seen, Mapping[str, Found]]], bank: Bank) -> Un
             scores = np.concatenate([found[modality].patches for _, found in good])
             nodes[modality] = _usual(at[scores > 0], scores[scores > 0], len(view.hard))
     views = {}
-    for view in good[0][1]:
-        values = np.concatenate([_at_nodes(found[view], nodes.get(view)) for _, found in good])
-        views[view] = max(float(np.quantile(values, bank.config.unit)), LEAST_UNIT.get(view, 1e-9))
+    for name in good[0][1]:
+        values = np.concatenate([_at_nodes(found[name], nodes.get(name)) for _, found in good])
+        views[name] = max(float(np.quantile(values, bank.config.unit)), LEAST_UNIT.get(name, 1e-9))
     return Units(views=views, nodes=nodes)
 
 

@@ -59,7 +59,7 @@ def _body() -> Any:
         from transformers import MobileNetV2Config, MobileNetV2Model
     except ImportError:
         raise MissingExtra("transformers", "anomaly") from None
-    body = MobileNetV2Model(MobileNetV2Config(tf_padding=False, layer_norm_eps=1e-5), add_pooling_layer=False)
+    body: Any = MobileNetV2Model(MobileNetV2Config(tf_padding=False, layer_norm_eps=1e-5), add_pooling_layer=False)
     weights = torch.load(assets.file(ASSET), weights_only=True)
     features = [value for name, value in weights.items() if name.startswith("features.")]
     named = body.state_dict()  # both libraries list the same layers in the same order

@@ -49,10 +49,10 @@ class TokenEncoder(nn.Module):
         statistics of this very scan come from the moments of what goes in: means and covariances pass through a
         linear layer in closed form.
         """
-        first, second = self.first_conv[3], self.second_conv[3]
+        (_, _, first), (_, _, second) = _layers(self.first_conv), _layers(self.second_conv)
         entry = self._entry(groups)
         tops, moments = [], _Moments(128)
-        for chunk in groups.split(CHUNK):
+        for chunk in torch.split(groups, CHUNK):
             hidden = F.relu(F.linear(chunk, *entry))
             tops.append(F.linear(hidden, first.weight[..., 0], first.bias).amax(1))
             if self.bn_stats == "batch":
@@ -61,18 +61,19 @@ class TokenEncoder(nn.Module):
         of_group, of_point, shift = self._middle(top, moments)
         shared = F.linear(top, of_group, shift)
         tokens = []
-        for chunk, own in zip(groups.split(CHUNK), shared.split(CHUNK), strict=True):
+        for chunk, own in zip(torch.split(groups, CHUNK), torch.split(shared, CHUNK), strict=True):
             hidden = F.linear(F.relu(F.linear(chunk, *entry)), first.weight[..., 0], first.bias)
             joined = F.relu(F.linear(hidden, of_point).add_(own[:, None]), inplace=True)
-            tokens.append(F.linear(joined, second.weight[..., 0]).amax(1) + second.bias)
+            tokens.append(F.linear(joined, second.weight[..., 0], second.bias).amax(1))
         return torch.cat(tokens)
 
     def _entry(self, groups: Tensor) -> tuple[Tensor, Tensor]:
         """Weight and bias of the first layer with its norm inside."""
-        conv, norm = self.first_conv[0], self.first_conv[1]
+        conv, norm, _ = _layers(self.first_conv)
+        assert conv.bias is not None
         weight = conv.weight[..., 0]
         if self.bn_stats == "running":
-            mean, variance = norm.running_mean, norm.running_var
+            mean, variance = _kept(norm)
         else:
             flat = groups.reshape(-1, 3).double()
             centre = flat.mean(0)
@@ -83,19 +84,21 @@ class TokenEncoder(nn.Module):
 
     def _middle(self, top: Tensor, moments: _Moments) -> tuple[Tensor, Tensor, Tensor]:
         """The layer of 512 inputs with its norm inside: the group's half, the point's half, and the shift."""
-        conv, norm = self.second_conv[0], self.second_conv[1]
+        conv, norm, _ = _layers(self.second_conv)
+        assert conv.bias is not None
         weight = conv.weight[..., 0]
         if self.bn_stats == "running":
-            mean, variance = norm.running_mean, norm.running_var
+            mean, variance = _kept(norm)
         else:
             mean, variance = _through(weight, conv.bias, *self._joint(top, moments))
         scale = norm.weight / (variance + norm.eps).sqrt()
-        of_group, of_point = (weight * scale[:, None]).split(256, 1)
+        of_group, of_point = (weight * scale[:, None]).chunk(2, 1)
         return of_group, of_point, (conv.bias - mean) * scale + norm.bias
 
     def _joint(self, top: Tensor, moments: _Moments) -> tuple[Tensor, Tensor]:
         """Mean [512] and covariance of what goes into the second layer: the group's maximum beside each point's own."""
-        layer = self.first_conv[3]
+        _, _, layer = _layers(self.first_conv)
+        assert layer.bias is not None
         weight, bias = layer.weight[..., 0].double(), layer.bias.double()
         groups, mean, spread = moments.all()
         group_mean = top.double().mean(0)
@@ -107,6 +110,22 @@ class TokenEncoder(nn.Module):
             torch.cat([centred.T @ centred / len(top), across], 1), torch.cat([across.T, own], 1)
         ])  # fmt: skip
         return torch.cat([group_mean, mean @ weight.T + bias]), covariance
+
+
+def _layers(stack: nn.Sequential) -> tuple[nn.Conv1d, nn.BatchNorm1d, nn.Conv1d]:
+    """What has weights in a stack of layer, norm, ReLU and layer."""
+    conv, norm, last = stack[0], stack[1], stack[3]
+    assert isinstance(conv, nn.Conv1d)
+    assert isinstance(norm, nn.BatchNorm1d)
+    assert isinstance(last, nn.Conv1d)
+    return conv, norm, last
+
+
+def _kept(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
+    """The statistics of the pretraining."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    return norm.running_mean, norm.running_var
 
 
 class _Moments:
@@ -174,7 +193,9 @@ class PointMaeEncoder(nn.Module):
         return torch.cat(list(self._tapped(self.encoder(groups), self.pos_embed(centres))), 1)
 
     def _tapped(self, x: Tensor, places: Tensor) -> Iterator[Tensor]:
-        for number, block in enumerate(self.blocks["blocks"]):  # type: ignore[arg-type]
+        blocks = self.blocks["blocks"]
+        assert isinstance(blocks, nn.ModuleList)
+        for number, block in enumerate(blocks):
             x = block(x + places)
             if number in self.shape.taps:
                 yield self.norm(x)

@@ -45,7 +45,7 @@ def sha256(path: Path) -> str:
     return told.hexdigest()
 
 
-def from_folder(kind: str, folder: Path, **options: Any) -> torch.nn.Module:
+def from_folder(kind: str, folder: Path, **options: Any) -> Any:
     """The model of that class of transformers in a folder as the hub gives it, every weight of it there.
 
     Raises AssetError, CheckpointError or MissingExtra.
@@ -67,7 +67,9 @@ def from_tensors(kind: str, config: Any, tensors: dict[str, torch.Tensor], where
 
 
 def _loaded(kind: Any, folder: str | None, where: str, options: dict[str, Any]) -> Any:
-    from transformers.utils import logging
+    import transformers
+
+    logging: Any = transformers.utils.logging
 
     quiet, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
