@@ -92,7 +92,7 @@ def test_a_bank_grows_without_changing_what_it_has(config: CifConfig) -> None:
         assert len(more.views[m].nodes) > kept
         assert set(more.views[m].hard) <= set(view.hard) | {config.edges}
     assert more.shots == (*bank.shots, "shot 2")
-    assert len(more.outlines) == 3
+    assert len(more.parts) == len(more.outlines) == 3
 
 
 def test_scaled_features_have_the_spread_of_the_part_taken_out() -> None:

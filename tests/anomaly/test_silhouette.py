@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import rotate, shift
 
-from mimica.anomaly.silhouette import expected
+from mimica.anomaly.silhouette import ENOUGH, expected, outlines_of
 
 CELLS = 28
 
@@ -27,7 +27,7 @@ def test_a_bite_is_expected_however_the_part_lies(turn: float, down: int, right:
     middle = np.argwhere(square).mean(0).round().astype(int)
     bitten = square.copy()
     bitten[middle[0] - 2 : middle[0] + 2, middle[1] - 2 : middle[1] + 2] = False
-    lost = expected(bitten.ravel(), wrench()[None]) & ~bitten.ravel()
+    lost = expected(bitten.ravel(), outlines_of(wrench()[None])) & ~bitten.ravel()
     assert lost.reshape(CELLS, CELLS)[middle[0] - 1 : middle[0] + 1, middle[1] - 1 : middle[1] + 1].sum() >= 3
     assert not (lost & ~whole).any()
 
@@ -35,7 +35,7 @@ def test_a_bite_is_expected_however_the_part_lies(turn: float, down: int, right:
 def test_a_whole_part_lacks_nothing() -> None:
     for turn in (0, 25, 185):
         whole = wrench(turn, 1, -1)
-        assert not (expected(whole, np.stack([wrench(), wrench(90)])) & ~whole).any()
+        assert not (expected(whole, outlines_of(np.stack([wrench(), wrench(90)]))) & ~whole).any()
 
 
 def test_one_shot_in_four_may_be_larger_and_two_may_not() -> None:
@@ -43,11 +43,15 @@ def test_one_shot_in_four_may_be_larger_and_two_may_not() -> None:
     large = small.copy().reshape(CELLS, CELLS)
     large[2:26, 2:26] = True
     three = np.stack([small, small, small, large.ravel()])
-    assert not (expected(small, three) & ~small).any()
-    assert (expected(small, np.stack([large.ravel()] * 3)) & ~small).any()
+    assert not (expected(small, outlines_of(three)) & ~small).any()
+    assert (expected(small, outlines_of(np.stack([large.ravel()] * 3))) & ~small).any()
 
 
 def test_nothing_is_expected_of_a_part_that_is_everywhere_or_nowhere() -> None:
     for part in (np.ones(CELLS**2, bool), np.zeros(CELLS**2, bool)):
-        assert not expected(part, wrench()[None]).any()
-    assert not expected(wrench(), np.zeros((1, CELLS**2), bool)).any()
+        assert not expected(part, outlines_of(wrench()[None])).any()
+    assert not expected(wrench(), outlines_of(np.zeros((1, CELLS**2), bool))).any()
+
+
+def test_no_more_outlines_are_kept_than_tell_anything() -> None:
+    assert len(outlines_of(np.stack([wrench()] * (ENOUGH + 5)))) == ENOUGH

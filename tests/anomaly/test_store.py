@@ -117,5 +117,5 @@ def test_a_bank_that_needs_weights_says_so(bank: Path) -> None:
 def test_stored_numbers_are_as_small_as_they_may_be(bank: Path) -> None:
     tensors, _ = checkpoint.load(bank)
     assert tensors["rgb.nodes"].dtype == torch.float32
-    assert tensors["outlines"].dtype == torch.bool
-    assert np.prod(tensors["outlines"].shape) == 2 * 14 * 14
+    assert tensors["parts"].dtype == torch.bool
+    assert np.prod(tensors["parts"].shape) == 2 * 14 * 14

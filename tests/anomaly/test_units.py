@@ -17,8 +17,8 @@ from mimica.anomaly.units import PRIOR, Units, units_of
 def bank(config: CifConfig) -> Bank:
     """Two nodes far from each other."""
     view = View.of(np.array([[0.0], [10.0]], np.float32), np.array([0, 1]), np.ones(1, np.float32), 4)
-    return Bank(config=config, views={"rgb": view}, centroids=np.zeros((4, 1)), outlines=np.ones((1, 4), bool),
-                shots=("a",))  # fmt: skip
+    return Bank(config=config, views={"rgb": view}, centroids=np.zeros((4, 1)), parts=np.ones((1, 4), bool),
+                outlines=(), shots=("a",))  # fmt: skip
 
 
 def good(scores: list[float], at: list[int]) -> tuple[Seen, dict[str, Found]]:

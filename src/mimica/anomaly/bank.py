@@ -16,6 +16,7 @@ from mimica.anomaly.features.maker import Modality
 from mimica.anomaly.hypergraph import OUTSIDE, connect, edge_features, one_hot, unit
 from mimica.anomaly.memory import coreset
 from mimica.anomaly.seen import Seen
+from mimica.anomaly.silhouette import Outline, outlines_of
 from mimica.anomaly.structure import behind, hard_edges, mapped
 from mimica.errors import InputError
 
@@ -47,12 +48,14 @@ class View:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bank:
-    """What was kept of the shots: views by modality, `centroids` [K, C] of the guide, `outlines` bool [k, N]."""
+    """What was kept of the shots: views by modality, `centroids` [K, C] of the guide, `parts` bool [k, N]."""
 
     config: CifConfig
     views: Mapping[Modality, View]
     centroids: np.ndarray
-    outlines: np.ndarray
+    parts: np.ndarray
+    outlines: tuple[Outline, ...]
+    """Those parts' outlines at every turn, made once."""
     shots: tuple[str, ...]
 
     @property
@@ -77,8 +80,9 @@ def fill(shots: Sequence[Seen], config: CifConfig) -> Bank:
         ids = np.concatenate(hard[m])
         kept = _kept(nodes, ids, len(shots), config)
         views[m] = View.of(nodes[kept], ids[kept], spread[m], config.edges)
+    parts = np.stack([seen.part for seen in shots])
     return Bank(
-        config=config, views=views, centroids=centroids, outlines=np.stack([seen.part for seen in shots]),
+        config=config, views=views, centroids=centroids, parts=parts, outlines=outlines_of(parts),
         shots=tuple(seen.name for seen in shots),
     )  # fmt: skip
 
@@ -93,8 +97,8 @@ def grown(bank: Bank, shot: Seen) -> Bank:
         kept = _kept(scaled[m], hard[m], 1, config, view)
         nodes, ids = np.concatenate([view.nodes, scaled[m][kept]]), np.concatenate([view.hard, hard[m][kept]])
         views[m] = View.of(nodes, ids, view.spread, config.edges)
-    outlines = np.concatenate([bank.outlines, shot.part[None]])
-    return replace(bank, views=views, outlines=outlines, shots=(*bank.shots, shot.name))
+    parts = np.concatenate([bank.parts, shot.part[None]])
+    return replace(bank, views=views, parts=parts, outlines=outlines_of(parts), shots=(*bank.shots, shot.name))
 
 
 def _hard_of_new(bank: Bank, shot: Seen, scaled: Mapping[Modality, np.ndarray]) -> dict[Modality, np.ndarray]:

@@ -13,6 +13,7 @@ from mimica.anomaly.bank import Bank, View
 from mimica.anomaly.config import CifConfig
 from mimica.anomaly.detector import Detector
 from mimica.anomaly.features.maker import NONE, FeatureMaker, Modality, make
+from mimica.anomaly.silhouette import outlines_of
 from mimica.anomaly.threshold import Calibration
 from mimica.anomaly.units import Units
 from mimica.errors import CheckpointError, UsageError
@@ -29,7 +30,7 @@ def save(detector: Detector, path: Path) -> Path:
     import torch
 
     bank = detector.bank
-    arrays: dict[str, np.ndarray] = {"centroids": bank.centroids, "outlines": bank.outlines}
+    arrays: dict[str, np.ndarray] = {"centroids": bank.centroids, "parts": bank.parts}
     for modality, view in bank.views.items():
         if modality in detector.units.nodes:
             arrays[f"{modality}.units"] = detector.units.nodes[modality]
@@ -72,8 +73,8 @@ def load(
             if m in features
         }
         bank = Bank(
-            config=config, views=views, centroids=arrays["centroids"], outlines=arrays["outlines"].astype(bool),
-            shots=tuple(facts["shots"]),
+            config=config, views=views, centroids=arrays["centroids"], parts=arrays["parts"],
+            outlines=outlines_of(arrays["parts"]), shots=tuple(facts["shots"]),
         )  # fmt: skip
         scores = tuple(tuple(float(score) for score in own) for own in facts["calibration"])
         units = Units(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-BUCKET = 128
+BUCKET = 256
 """Points to a bucket, about."""
 
 
@@ -25,20 +25,21 @@ def farthest_points(points: np.ndarray, count: int) -> np.ndarray:
     # Every bucket has its points in their own order, padded with what is never chosen.
     slots = np.full((many, sizes.max()), -1)
     slots[np.arange(sizes.max()) < sizes[:, None]] = order
-    held = points.astype(np.float64)[np.maximum(slots, 0)]
-    away = np.where(slots >= 0, np.inf, -1.0)
-    low = np.where(slots[..., None] >= 0, held, np.inf).min(1)
-    high = np.where(slots[..., None] >= 0, held, -np.inf).max(1)
-    tops, firsts = np.full(many, np.inf), slots.argmax(1) * 0
+    there = slots >= 0
+    held = points.astype(np.float64)[np.maximum(slots, 0)].transpose(0, 2, 1).copy()
+    away = np.where(there, np.inf, -1.0)
+    low = np.where(there[:, None], held, np.inf).min(2)
+    high = np.where(there[:, None], held, -np.inf).max(2)
+    tops, firsts = np.full(many, np.inf), np.zeros(many, np.int64)
     chosen = np.zeros(count, np.int64)
     for number in range(1, count + 1):
         centre = points[chosen[number - 1]].astype(np.float64)
-        gap = np.maximum(np.maximum(low - centre, centre - high), 0)
-        touched = np.flatnonzero((gap**2).sum(1) < tops)
-        new = ((held[touched] - centre) ** 2).sum(-1)
-        away[touched] = new = np.minimum(away[touched], new)
-        firsts[touched] = at = new.argmax(1)
-        tops[touched] = new[np.arange(len(touched)), at]
+        gap = np.clip(centre, low, high) - centre
+        touched = np.flatnonzero(np.einsum("bk,bk->b", gap, gap) < tops)
+        line = held[touched] - centre[:, None]
+        away[touched] = new = np.minimum(away[touched], np.einsum("bkp,bkp->bp", line, line))
+        firsts[touched] = new.argmax(1)
+        tops[touched] = new.max(1)
         if number < count:
             best = np.flatnonzero(tops == tops.max())
             chosen[number] = slots[best, firsts[best]].min()
