@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mimica.anomaly.threshold import PRIOR_SPREAD, Calibration
+from mimica.anomaly.threshold import LEARNING, MILDER, PRIOR_SPREAD, Calibration
 
 
 def test_a_higher_score_is_a_rarer_false_alarm() -> None:
@@ -24,8 +24,14 @@ def test_a_threshold_has_the_false_alarms_that_it_was_asked_for() -> None:
 
 def test_with_one_shot_it_is_the_prior_and_the_copies() -> None:
     mean, scale, freedom = Calibration(scores=((1.0, 1.0, 1.0),))._fitted()
-    assert (mean, freedom) == (0, 3)
+    assert (mean, freedom) == (MILDER, 3)
     assert scale == pytest.approx(PRIOR_SPREAD * 2**0.5)
+
+
+def test_scores_from_fewer_shots_are_taken_for_higher_than_those_to_come() -> None:
+    two, four = (Calibration(scores=((1.0,),) * k)._fitted()[0] for k in (2, 4))
+    assert two == pytest.approx(-LEARNING * np.log(2))
+    assert two < four < 0
 
 
 def test_many_shots_outweigh_the_prior() -> None:

@@ -10,10 +10,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-PRIOR_SPREAD = 0.15
+PRIOR_SPREAD = 0.12
 """What is taken for the spread of log scores of good parts before any is seen."""
 PRIOR_WEIGHT = 3.0
 """As many parts' worth is that taken for."""
+
+MILDER = 0.18
+"""How much lower the log score of a part's altered copy is, by the bank of that part, than that of another part."""
+LEARNING = 0.2
+"""A bank of k shots gives good parts log scores lower by this times log(k / (k - 1)) than one of k - 1. Like the
+others measured on drawn parts of the categories that are there to choose settings by; rather too little than too much,
+so that a threshold errs towards calling parts good."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +63,12 @@ class Calibration:
         """Mean, scale and degrees of freedom; every shot counts as one part, however many copies it has."""
         logs = [np.log(np.maximum(own, 1e-12)) for own in self.scores if own]
         mean = float(np.mean([own.mean() for own in logs]))
+        k = len(logs)
+        shift = MILDER if k == 1 else -LEARNING * float(np.log(k / (k - 1)))
         squares = sum(float(((own - mean) ** 2).mean()) for own in logs)
-        freedom = PRIOR_WEIGHT + len(logs) - 1
+        freedom = PRIOR_WEIGHT + k - 1
         variance = (PRIOR_WEIGHT * PRIOR_SPREAD**2 + squares) / freedom
-        return mean, (variance * (1 + 1 / len(logs))) ** 0.5, freedom
+        return mean + shift, (variance * (1 + 1 / k)) ** 0.5, freedom
 
     def joined(self, scores: Sequence[float]) -> Calibration:
         """The same with the scores of one more shot."""
