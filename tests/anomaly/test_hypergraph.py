@@ -40,6 +40,15 @@ def test_every_patch_of_the_part_has_a_hyperedge_and_no_other_has(features: np.n
         assert ((graph.hard == OUTSIDE) == ~inside).all()
 
 
+def test_the_strictest_membership_leaves_each_patch_its_best_hyperedge(
+    features: np.ndarray, inside: np.ndarray
+) -> None:
+    config = replace(default(), membership=1.0)
+    graph = connect(features, inside, centroids_of(features[inside], 4, "a part"), config)
+    assert (graph.incidence.sum(1) == inside).all()
+    assert (graph.incidence.argmax(1) == graph.hard)[inside].all()
+
+
 def test_the_hard_hyperedge_is_the_most_similar_or_as_in_the_code_the_first() -> None:
     centroids = np.array([[1.0, 0.05], [1.0, 0.0], [0.0, 1.0]])
     node = np.array([[1.0, 0.0]])

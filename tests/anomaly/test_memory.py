@@ -46,6 +46,12 @@ def test_equal_points_are_all_chosen_once() -> None:
     assert sorted(k_centres(np.zeros((5, 2)), 5, first=2)) == [0, 1, 2, 3, 4]
 
 
+def test_equal_patches_are_kept_once_each() -> None:
+    hard = np.array([0, 0, 0, 1, 1, 1])
+    assert list(coreset(np.zeros((6, 2)), hard, 6, default())) == [0, 1, 2, 3, 4, 5]
+    assert len(set(coreset(np.zeros((6, 2)), hard, 4, default()))) == 4
+
+
 def test_a_single_node_is_the_one_with_the_nearest_farthest_point() -> None:
     line = np.array([[0.0], [1.0], [2.0], [10.0]])
     assert list(coreset(line, np.zeros(4, int), 1, reference())) == [2]
