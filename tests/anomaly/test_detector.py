@@ -86,6 +86,11 @@ def test_one_shot_is_enough_and_calibrated_by_its_copies(make_part: Maker) -> No
     assert bare.score(make_part(50, "colour")).false_alarm == 1
 
 
+def test_a_part_that_was_given_twice_counts_twice(make_part: Maker) -> None:
+    part = good_part(make_part(0), MAKERS, replace(default(), **SMALL))
+    assert Detector.of([part, part], MAKERS, replace(default(), **SMALL)).calibration.shots == 2
+
+
 def test_shots_are_left_out_one_by_one_to_calibrate(detector: Detector) -> None:
     assert [len(own) for own in detector.calibration.scores] == [3, 3, 3]
 

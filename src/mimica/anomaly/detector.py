@@ -114,8 +114,8 @@ def _from_outside(parts: Sequence[GoodPart], bank: Bank) -> list[list[tuple[Seen
     if len(parts) == 1:
         return [[(copy, examine(bank, copy)) for copy in parts[0].copies]]
     found = []
-    for part in parts:
-        others = fill([other.seen for other in parts if other is not part], bank.config)
+    for number, part in enumerate(parts):
+        others = fill([other.seen for other in (*parts[:number], *parts[number + 1 :])], bank.config)
         found.append([(seen, examine(others, seen)) for seen in (part.seen, *part.copies)])
     return found
 

@@ -165,6 +165,8 @@ def test_makers_are_chosen_by_name() -> None:
     assert [maker.modality for maker in make("colour", "normals")] == ["rgb", "xyz"]
     with pytest.raises(UsageError, match="did you mean 'colour'"):
         make("color")
+    with pytest.raises(UsageError, match="unknown option of these features 'bn_stats'"):
+        make("colour", "normals", bn_stats="batch")
     with pytest.raises(UsageError, match="both modalities are left out"):
         make()
     with pytest.raises(UsageError, match="colour has no weights"):

@@ -40,6 +40,7 @@ XYZ = ("normals", "fpfh", "pointmae")
 
 _PLACES = {"colour": "colour:Colour", "mobilenet": "mobilenet:MobileNet", "dinov2s": "dino:DinoV2", "dino": "dino:Dino",
            "normals": "normals:Normals", "fpfh": "fpfh:Fpfh", "pointmae": "pointmae:PointMae"}  # fmt: skip
+_OPTIONS = {"pointmae": ("bn_stats", "unit_cloud", "groups")}
 _WITH_WEIGHTS = ("dinov2s", "dino", "pointmae")
 
 
@@ -52,6 +53,10 @@ def make(
     `dinov2s`, `dino` and `pointmae` need `weights`, a file or folder of one's own. What else is named is an option
     of the maker that has it (`bn_stats`). Raises UsageError for an unknown name, and where both are left out.
     """
+    known = _OPTIONS.get(xyz, ())
+    for option in options:
+        if option not in known:
+            raise unknown("option of these features", option, known or ["none"])
     found: list[FeatureMaker] = []
     for modality, name, weights, names in (("rgb", rgb, rgb_weights, RGB), ("xyz", xyz, xyz_weights, XYZ)):
         if name == NONE:
@@ -64,8 +69,7 @@ def make(
         module, _, maker = _PLACES[name].partition(":")
         kind = getattr(import_module(f"mimica.anomaly.features.{module}"), maker)
         given = {"weights": weights} if weights is not None else {}
-        own = options if name == "pointmae" else {}
-        found.append(kind(side=side, cells=cells, **given, **own))
+        found.append(kind(side=side, cells=cells, **given, **(options if name in _OPTIONS else {})))
     if not found:
         raise UsageError("both modalities are left out; choose features of colour, of depth, or of both")
     return found
