@@ -8,11 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mimica.anomaly.bank import fill
 from mimica.anomaly.config import CifConfig, default, nearest, reference
 from mimica.anomaly.detector import Detector, good_part
 from mimica.anomaly.features.maker import make
 from mimica.anomaly.samples import Sample
-from mimica.errors import InputError
+from mimica.errors import InputError, UsageError
 
 Maker = Callable[..., Sample]
 SMALL = {"side": 112, "cells": 14, "augmentations": 2}
@@ -93,6 +94,23 @@ def test_a_part_that_was_given_twice_counts_twice(make_part: Maker) -> None:
 
 def test_shots_are_left_out_one_by_one_to_calibrate(detector: Detector) -> None:
     assert [len(own) for own in detector.calibration.scores] == [3, 3, 3]
+
+
+def test_many_shots_are_left_out_an_eighth_at_a_time(make_part: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled: list[int] = []
+    monkeypatch.setattr(
+        "mimica.anomaly.detector.fill", lambda shots, config: filled.append(len(shots)) or fill(shots, config)
+    )
+    config = replace(default(), **{**SMALL, "augmentations": 0})
+    parts = [good_part(make_part(i), MAKERS, config) for i in range(3)]
+    detector = Detector.of([parts[i % 3] for i in range(11)], MAKERS, config)
+    assert filled == [11, 9, 9, 9, 10, 10, 10, 10, 10]
+    assert [len(own) for own in detector.calibration.scores] == [1] * 11
+
+
+def test_features_of_another_grid_are_refused(make_part: Maker) -> None:
+    with pytest.raises(UsageError, match="the rgb features have 196 patches a part, the settings 28² = 784"):
+        Detector.fit([make_part(0)], MAKERS)
 
 
 def test_a_shot_is_added_without_fitting_anew(make_part: Maker) -> None:

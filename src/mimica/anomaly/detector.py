@@ -19,6 +19,9 @@ from mimica.anomaly.units import Units, units_of
 from mimica.anomaly.vary import varied
 from mimica.errors import InputError
 
+FOLDS = 8
+"""Shots are left out one by one to calibrate, or, of more shots than this, an eighth of them at a time."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -110,13 +113,15 @@ def good_part(sample: Sample, makers: Sequence[FeatureMaker], config: CifConfig)
 
 
 def _from_outside(parts: Sequence[GoodPart], bank: Bank) -> list[list[tuple[Seen, dict[str, Found]]]]:
-    """What good parts look like to a bank that they are not in: that of the other shots, or, of one, its copies."""
+    """What good parts look like to a bank that they are not in: that of other shots, or, of one, its copies."""
     if len(parts) == 1:
         return [[(copy, examine(bank, copy)) for copy in parts[0].copies]]
     found = []
-    for number, part in enumerate(parts):
-        others = fill([other.seen for other in (*parts[:number], *parts[number + 1 :])], bank.config)
-        found.append([(seen, examine(others, seen)) for seen in (part.seen, *part.copies)])
+    folds = min(len(parts), FOLDS)
+    for fold in range(folds):
+        others = fill([part.seen for number, part in enumerate(parts) if number % folds != fold], bank.config)
+        for part in parts[fold::folds]:
+            found.append([(seen, examine(others, seen)) for seen in (part.seen, *part.copies)])
     return found
 
 

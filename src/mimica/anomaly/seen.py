@@ -15,6 +15,7 @@ from mimica.anomaly.config import CifConfig
 from mimica.anomaly.features.maker import FeatureMaker, Modality
 from mimica.anomaly.foreground import part_of, unmeasured
 from mimica.anomaly.samples import Sample
+from mimica.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +48,16 @@ class Seen:
 
 
 def see(sample: Sample, makers: Sequence[FeatureMaker], config: CifConfig, within: np.ndarray | None = None) -> Seen:
-    """Look at one sample. Raises InputError where it has not what the features are made of."""
+    """Look at one sample. Raises InputError where it has not what features are made of, UsageError for other cells."""
     inside = np.ones(config.cells**2, bool) if within is None else within
+    features = {maker.modality: maker(sample) for maker in makers}
+    for modality, rows in features.items():
+        if len(rows) != config.cells**2:
+            raise UsageError(
+                f"the {modality} features have {len(rows)} patches a part, the settings {config.cells}² = "
+                f"{config.cells**2}; make both with the same cells"
+            )
     return Seen(
-        name=sample.name, size=sample.size, features={maker.modality: maker(sample) for maker in makers},
-        part=part_of(sample, config) & inside, unmeasured=unmeasured(sample, config), within=inside,
+        name=sample.name, size=sample.size, features=features, part=part_of(sample, config) & inside,
+        unmeasured=unmeasured(sample, config), within=inside,
     )  # fmt: skip
