@@ -155,6 +155,19 @@ def test_middle_maps_are_torchvisions(mobilenet: dict[str, Tensor], make_part: C
     assert maker.facts["weights"].startswith("b03531")
 
 
+def test_the_number_of_threads_changes_no_bit(mobilenet: dict[str, Tensor], make_part: Callable[..., Sample]) -> None:
+    maker, part, threads = MobileNet(), make_part(0), torch.get_num_threads()
+    try:
+        found = []
+        for number in (1, 2):
+            torch.set_num_threads(number)
+            found.append(maker(part))
+            assert torch.get_num_threads() == number
+    finally:
+        torch.set_num_threads(threads)
+    assert (found[0] == found[1]).all()
+
+
 def test_without_the_asset_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIMICA_HOME", str(tmp_path))
     with pytest.raises(AssetError, match="mimica assets fetch mobilenet-v2"):

@@ -5,6 +5,8 @@ S side in pixels, G cells to a side, N = G² patches.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -40,7 +42,7 @@ class MobileNet:
 
     def __call__(self, sample: Sample) -> np.ndarray:
         """Features float32 [N, 152]."""
-        with torch.inference_mode():
+        with torch.inference_mode(), _one_thread():
             pixels = normalised(stretch_colour(colour_of(sample), self.side))
             maps = self.model(pixels, output_hidden_states=True).hidden_states
             levels = [self._on_grid(F.avg_pool2d(maps[i], 3, 1, 1, count_include_pad=False)) for i in LEVELS]
@@ -51,6 +53,17 @@ class MobileNet:
         if level.shape[-1] >= self.cells:
             return F.adaptive_avg_pool2d(level, self.cells)
         return F.interpolate(level, size=(self.cells, self.cells), mode="bilinear", align_corners=False)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Convolutions add up in another order with another number of threads, and a bank may turn on their last bit."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _body() -> Any:
