@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mimica.anomaly.parts_folder import wanted, write_mvtec3d
-from mimica.anomaly.parts_settings import PartSettings
+from mimica.anomaly.parts.folder import wanted, write_mvtec3d
+from mimica.anomaly.parts.settings import PartSettings
 
 
 def settings(**changed: Any) -> PartSettings:

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from mimica.anomaly import prepare as module
-from mimica.anomaly.parts import part, taken
-from mimica.anomaly.parts_settings import CATEGORIES
-from mimica.anomaly.parts_view import sampled
+from mimica.anomaly.parts.part import part, taken
+from mimica.anomaly.parts.settings import CATEGORIES
+from mimica.anomaly.parts.view import sampled
 from mimica.anomaly.prepare import PrepareSettings, part_of, plane_of, prepare, prepared, squared
 from mimica.anomaly.samples import GOOD, Sample
-from mimica.anomaly.sources import open_samples
+from mimica.anomaly.scans.sources import open_samples
 from mimica.errors import InputError, UsageError
 from tiny_parts import tree
 

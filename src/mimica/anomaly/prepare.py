@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from mimica.anomaly.samples import Sample
-from mimica.anomaly.scans import Scan, Source
+from mimica.anomaly.scans.scan import Scan, Source
 from mimica.checkpoint import put
 from mimica.errors import CheckpointError, InputError, UsageError
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from mimica.anomaly.parts_settings import Layout, PartSettings
+from mimica.anomaly.parts.settings import Layout, PartSettings
 from mimica.cli.progress import counted
 
 if TYPE_CHECKING:
-    from mimica.anomaly.check import Checked
+    from mimica.anomaly.scans.check import Checked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Parts:
 
     def run(self) -> int:
         """Draw what is missing, and print where it and the sheet lie."""
-        from mimica.anomaly.parts_folder import wanted, write_parts
+        from mimica.anomaly.parts.folder import wanted, write_parts
 
         with counted("drawing") as progress:
             sheet = write_parts(self.out, self.settings, layout=self.layout, progress=progress)
@@ -53,8 +53,8 @@ class Check:
 
     def run(self) -> int:
         """Print the counts and what is wrong."""
-        from mimica.anomaly.check import checked
-        from mimica.anomaly.sources import open_samples
+        from mimica.anomaly.scans.check import checked
+        from mimica.anomaly.scans.sources import open_samples
 
         source = open_samples(self.source)
         with counted("reading scans") as progress:

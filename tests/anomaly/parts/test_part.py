@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mimica.anomaly.parts import depth, part, taken
-from mimica.anomaly.parts_settings import (
+from mimica.anomaly.parts.part import depth, part, taken
+from mimica.anomaly.parts.settings import (
     BITE,
     CATEGORIES,
     DEFECTS,
@@ -20,7 +20,7 @@ from mimica.anomaly.parts_settings import (
     PartSettings,
     Seeing,
 )  # fmt: skip
-from mimica.anomaly.parts_view import sampled, seen
+from mimica.anomaly.parts.view import sampled, seen
 from mimica.anomaly.prepare import part_of, plane_of
 from mimica.anomaly.samples import GOOD
 from mimica.errors import UsageError

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mimica.anomaly.pictures import PICTURES, colour, measured, sixteen, truth
 from mimica.anomaly.samples import GOOD, Sample
-from mimica.anomaly.scans import Leaf, Scan, View, leaves, only, paired
+from mimica.anomaly.scans.pictures import PICTURES, colour, measured, sixteen, truth
+from mimica.anomaly.scans.scan import Leaf, Scan, View, leaves, only, paired
 from mimica.errors import InputError
 
 VIEWS: dict[str, View] = {"rgb": ("rgb", PICTURES), "depth": ("depth", (".png", ".tif", ".tiff"))}

@@ -13,11 +13,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from mimica.anomaly.parts_defects import FAULTS, Solid
-from mimica.anomaly.parts_settings import CATEGORIES, DEFECTS, FIELD, Category, Split
-from mimica.anomaly.parts_shapes import OUTLINES, height_of
-from mimica.anomaly.parts_textures import TEXTURES, clouds
-from mimica.anomaly.parts_view import Camera, Seen, hidden, lit, measured, sampled, seen
+from mimica.anomaly.parts.defects import FAULTS, Solid
+from mimica.anomaly.parts.settings import CATEGORIES, DEFECTS, FIELD, Category, Split
+from mimica.anomaly.parts.shapes import OUTLINES, height_of
+from mimica.anomaly.parts.textures import TEXTURES, clouds
+from mimica.anomaly.parts.view import Camera, Seen, hidden, lit, measured, sampled, seen
 from mimica.anomaly.samples import GOOD, Sample
 from mimica.errors import unknown
 
@@ -45,7 +45,7 @@ def part(
 ) -> Sample:
     """One drawn part: `size` pixels along its longer side, colour and points in metres, points missing in places.
 
-    `category` is one of `mimica.anomaly.parts_settings.CATEGORIES`, `defect` one of its DEFECTS or GOOD. The same
+    `category` is one of `mimica.anomaly.parts.settings.CATEGORIES`, `defect` one of its DEFECTS or GOOD. The same
     arguments give the same part. Raises UsageError for a name that is not among them.
     """
     shot = taken(category, number=number, split=split, defect=defect, size=size, seed=seed)

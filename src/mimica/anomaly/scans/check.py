@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mimica.anomaly.scans import Source
+from mimica.anomaly.scans.scan import Source
 from mimica.errors import InputError
 
 

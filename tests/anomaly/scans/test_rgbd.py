@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mimica.anomaly.parts import part
-from mimica.anomaly.parts_folder import png
+from mimica.anomaly.parts.folder import png
+from mimica.anomaly.parts.part import part
 from mimica.anomaly.samples import GOOD
-from mimica.anomaly.sources import open_samples
+from mimica.anomaly.scans.sources import open_samples
 from mimica.errors import InputError
 
 CAMERA = {"fx": 90.0, "fy": 80.0, "cx": 31.5, "cy": 20.25, "depth_scale": 0.0001}

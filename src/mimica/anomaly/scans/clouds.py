@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mimica.anomaly.pcd import read_pcd
-from mimica.anomaly.pictures import PICTURES, colour, measured, truth
-from mimica.anomaly.ply import read_ply
 from mimica.anomaly.samples import GOOD, Sample
-from mimica.anomaly.scans import Leaf, Scan, View, leaves, only, paired
-from mimica.anomaly.tables import Cloud, Size
+from mimica.anomaly.scans.pcd import read_pcd
+from mimica.anomaly.scans.pictures import PICTURES, colour, measured, truth
+from mimica.anomaly.scans.ply import read_ply
+from mimica.anomaly.scans.scan import Leaf, Scan, View, leaves, only, paired
+from mimica.anomaly.scans.tables import Cloud, Size
 from mimica.errors import InputError
 
 READERS: dict[str, Callable[[Path, Size | None], Cloud]] = {"ply": read_ply, "pcd": read_pcd}

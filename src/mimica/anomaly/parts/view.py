@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mimica.anomaly.parts_defects import Solid
-from mimica.anomaly.parts_textures import clouds
+from mimica.anomaly.parts.defects import Solid
+from mimica.anomaly.parts.textures import clouds
 
 _STEP = 2.5
 """How far down a ray goes before it looks whether it is below the surface: less than anything drawn is high."""

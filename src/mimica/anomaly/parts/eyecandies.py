@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mimica.anomaly.parts import Taken, picture, taken
-from mimica.anomaly.parts_folder import Wanted, png
-from mimica.anomaly.parts_settings import PartSettings, Split
-from mimica.anomaly.parts_view import lit, normals, sampled
+from mimica.anomaly.parts.folder import Wanted, png
+from mimica.anomaly.parts.part import Taken, picture, taken
+from mimica.anomaly.parts.settings import PartSettings, Split
+from mimica.anomaly.parts.view import lit, normals, sampled
 from mimica.anomaly.samples import GOOD
 from mimica.checkpoint import put
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from mimica.anomaly.pictures import PICTURES, colour, mask, measured, points, sixteen, truth
-from mimica.anomaly.rgbd import unprojected
 from mimica.anomaly.samples import GOOD, Sample
-from mimica.anomaly.scans import Leaf, Scan, View, leaves, only, paired
+from mimica.anomaly.scans.pictures import PICTURES, colour, mask, measured, points, sixteen, truth
+from mimica.anomaly.scans.rgbd import unprojected
+from mimica.anomaly.scans.scan import Leaf, Scan, View, leaves, only, paired
 from mimica.errors import InputError, MimicaError, MissingExtra
 
 VIEWS: dict[str, View] = {"rgb": ("rgb", PICTURES), "xyz": ("xyz", (".tiff", ".tif"))}

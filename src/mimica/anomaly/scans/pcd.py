@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mimica.anomaly.tables import Cloud, organised, records
+from mimica.anomaly.scans.tables import Cloud, organised, records
 from mimica.errors import InputError
 
 _KINDS = {"F": "f", "I": "i", "U": "u"}

@@ -8,11 +8,11 @@ import pytest
 import tifffile
 from PIL import Image
 
-from mimica.anomaly.parts import part
-from mimica.anomaly.parts_folder import png, tiff
+from mimica.anomaly.parts.folder import png, tiff
+from mimica.anomaly.parts.part import part
 from mimica.anomaly.prepare import prepare
 from mimica.anomaly.samples import GOOD
-from mimica.anomaly.sources import open_samples
+from mimica.anomaly.scans.sources import open_samples
 from mimica.errors import InputError, UsageError
 from tiny_parts import tree
 

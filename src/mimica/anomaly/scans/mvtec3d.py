@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mimica.anomaly.pictures import PICTURES, colour, measured, points, truth
 from mimica.anomaly.samples import Sample
-from mimica.anomaly.scans import Leaf, Scan, View, leaves, only, paired
+from mimica.anomaly.scans.pictures import PICTURES, colour, measured, points, truth
+from mimica.anomaly.scans.scan import Leaf, Scan, View, leaves, only, paired
 
 VIEWS: dict[str, View] = {"rgb": ("rgb", PICTURES), "xyz": ("xyz", (".tiff", ".tif"))}
 MASKS: dict[str, View] = {"gt": ("gt", (".png",))}

@@ -4,7 +4,7 @@ about.json    what this is: synthetic, with which settings drawn, by which versi
 sheet.png     some of the parts, to look at; written last, so that all are there when it is
 bun/…         as MVTec 3D-AD has a category: train, validation and test, then good or the defect, then rgb,
               xyz and gt with a file of the same name for each part
-Bun/…         or as Eyecandies has one, see `mimica.anomaly.parts_eyecandies`
+Bun/…         or as Eyecandies has one, see `mimica.anomaly.parts.eyecandies`
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import numpy as np
 from PIL import Image
 
 from mimica import __version__
-from mimica.anomaly.parts import part
-from mimica.anomaly.parts_settings import Category, Layout, PartSettings, Split
+from mimica.anomaly.parts.part import part
+from mimica.anomaly.parts.settings import Category, Layout, PartSettings, Split
 from mimica.anomaly.samples import GOOD, Sample
 from mimica.checkpoint import put
 from mimica.errors import CheckpointError, InputError, MissingExtra, UsageError
@@ -68,8 +68,8 @@ def write_parts(
     `progress` is told how many are there, and of how many. Raises UsageError where the folder holds something
     else, InputError where it cannot be written to, MissingExtra without tifffile.
     """
-    from mimica.anomaly.parts_eyecandies import write_eyecandies
-    from mimica.anomaly.parts_sheet import save_sheet
+    from mimica.anomaly.parts.eyecandies import write_eyecandies
+    from mimica.anomaly.parts.sheet import save_sheet
 
     write = write_eyecandies if layout == "eyecandies" else write_mvtec3d
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mimica.anomaly.tables import Cloud, organised, records
+from mimica.anomaly.scans.tables import Cloud, organised, records
 from mimica.errors import InputError
 
 _TYPES = {

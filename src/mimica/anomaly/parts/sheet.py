@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from mimica.anomaly.parts import part
-from mimica.anomaly.parts_settings import PartSettings
+from mimica.anomaly.parts.part import part
+from mimica.anomaly.parts.settings import PartSettings
 from mimica.anomaly.samples import GOOD, Sample
 from mimica.checkpoint import put
 

@@ -7,10 +7,10 @@ import pytest
 import yaml
 from PIL import Image
 
-from mimica.anomaly.eyecandies import removed
-from mimica.anomaly.parts_folder import png, tiff, write_parts
+from mimica.anomaly.parts.folder import png, tiff, write_parts
 from mimica.anomaly.samples import GOOD
-from mimica.anomaly.sources import open_samples
+from mimica.anomaly.scans.eyecandies import removed
+from mimica.anomaly.scans.sources import open_samples
 from mimica.errors import InputError
 from oracles import eyecandies as oracle
 from tiny_parts import settings

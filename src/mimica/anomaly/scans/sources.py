@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from mimica.anomaly.scans import Scan, Source
+from mimica.anomaly.scans.scan import Scan, Source
 from mimica.errors import InputError, UsageError, unknown
 
 KINDS = {
@@ -45,7 +45,7 @@ def open_samples(source: str) -> Source:
 
 
 def _lister(kind: str, rest: str) -> Callable[[], Iterator[Scan]]:
-    from mimica.anomaly import clouds, eyecandies, mvtec, mvtec3d, rgbd
+    from mimica.anomaly.scans import clouds, eyecandies, mvtec, mvtec3d, rgbd
 
     if kind in clouds.READERS:
         path, size, metres = _cloud(rest)

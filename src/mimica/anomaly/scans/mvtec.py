@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from mimica.anomaly.pictures import PICTURES, colour, truth
 from mimica.anomaly.samples import GOOD, Sample
-from mimica.anomaly.scans import TEST, Leaf, Scan, View, leaves, only, paired
+from mimica.anomaly.scans.pictures import PICTURES, colour, truth
+from mimica.anomaly.scans.scan import TEST, Leaf, Scan, View, leaves, only, paired
 from mimica.errors import InputError
 
 VIEWS: dict[str, View] = {"rgb": ("", PICTURES)}

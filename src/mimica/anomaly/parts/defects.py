@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mimica.anomaly.parts_settings import BEND, BITE, CRUMB, CRUMB_CHANGE, DEPTH, FIELD, STAIN, STAIN_CHANGE, Category
-from mimica.anomaly.parts_textures import clouds
+from mimica.anomaly.parts.settings import BEND, BITE, CRUMB, CRUMB_CHANGE, DEPTH, FIELD, STAIN, STAIN_CHANGE, Category
+from mimica.anomaly.parts.textures import clouds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from mimica.anomaly.parts import part
-from mimica.anomaly.parts_folder import ABOUT, SHEET, write_parts
+from mimica.anomaly.parts.folder import ABOUT, SHEET, write_parts
+from mimica.anomaly.parts.part import part
 from mimica.errors import InputError, UsageError
 from tiny_parts import settings
 

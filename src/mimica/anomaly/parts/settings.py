@@ -77,16 +77,16 @@ class Category:
 
     name: str
     outline: str
-    """One of `mimica.anomaly.parts_shapes.OUTLINES`."""
+    """One of `mimica.anomaly.parts.shapes.OUTLINES`."""
     profile: str
-    """How it rises from its edge: one of `mimica.anomaly.parts_shapes.PROFILES`."""
+    """How it rises from its edge: one of `mimica.anomaly.parts.shapes.PROFILES`."""
     radius: float
     """Half of its longer side."""
     height: Range
     rim: float
     """Over which distance from the edge it rises."""
     texture: str
-    """One of `mimica.anomaly.parts_textures.TEXTURES`."""
+    """One of `mimica.anomaly.parts.textures.TEXTURES`."""
     colours: tuple[Colour, Colour]
     """Between which the texture lies."""
     relief: float
