@@ -126,6 +126,8 @@ def test_a_method_that_reads_scenes_is_trained_on_them_and_reads_no_face_without
     assert facts["metrics"].keys() == {"war", "uar", "ece", "degraded"}
     code, out, _ = mimica("models", "show", "run")
     assert (code, "beside arXiv 2405.18769" in out) == (DONE, True)
+    code, _, err = mimica("calibrate", "run", "--data", f"table:{table}")
+    assert (code, err) == (DONE, "")
     code, _, err = mimica("predict", table.parent / "up1.png", "--model", "run", "--faces", "none", "--out", "-")
     assert code != DONE
     assert "take a model of faces alone, such as duse-compact" in err

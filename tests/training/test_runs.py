@@ -288,6 +288,7 @@ def test_a_run_states_what_it_was_given_and_what_came_of_it(done: Done) -> None:
         == {"war", "uar", "ece", "degraded"}
     )
     assert (facts["frames"], facts["window"]) == (4, 3)
+    assert set(facts.get("view_temperatures", {})) == ({"face", "scene"} if done.recipe.scenes else set())
 
 
 def test_a_run_writes_no_weight_of_a_tower(done: Done) -> None:
