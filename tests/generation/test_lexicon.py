@@ -67,6 +67,7 @@ def test_words_for_another_class_are_found_and_those_for_its_own_are_not() -> No
     assert other_classes("a fearful, frightened face", "fear") == []
     assert other_classes("sad and afraid, with joy", "fear") == ["sad", "joy"]
     assert other_classes("before a neutral wall, sadder", "anger") == ["sadder"]
+    assert other_classes("happily surprised, not sad", "happily surprised") == ["sad"]
 
 
 @pytest.mark.parametrize(

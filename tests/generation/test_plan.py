@@ -126,6 +126,7 @@ def test_a_plan_depends_on_class_number_and_seed_alone() -> None:
 
     assert facts("fear", 3) == facts("fear", 3)
     assert len({facts("fear", 3), facts("fear", 4), facts("anger", 3), facts("fear", 3, seed=1)}) == 4
+    assert plan(KNOWN, "fear", 3, settings=PlanSettings(seed=1)).strengths != plan(KNOWN, "fear", 3).strengths
     rises = {label: plan(KNOWN, label, 3).motions[4] for label in ("fear", "anger")}
     assert rises["fear"].apex - rises["fear"].onset != pytest.approx(rises["anger"].apex - rises["anger"].onset)
 
@@ -189,6 +190,16 @@ def test_spans_share_the_clip_without_a_gap() -> None:
         parts = one.spans()
         assert [frame for first, last in parts for frame in range(first, last + 1)] == list(range(16))
         assert len(parts) in (2, 3)
+        assert all(first <= last for first, last in parts)
+
+
+def test_an_offset_is_there_where_a_tenth_of_it_or_more_is_seen() -> None:
+    plans = many("fear", 300)
+    assert {len(one.spans()) for one in plans} == {2, 3}
+    for one in plans:
+        leading = max(one.strengths, key=lambda unit: one.strengths[unit])
+        curve = one.curves()[:, ORDER.index(leading)]
+        assert (curve[-1] <= 0.9 * one.strengths[leading] + 1e-9) == (len(one.spans()) == 3) or curve.argmax() == 15
 
 
 def test_a_ladder_of_intensity_keeps_the_proportions() -> None:

@@ -56,6 +56,12 @@ def test_one_unit_that_speaks_against_the_class_is_refused_and_one_that_does_not
 def test_head_gaze_and_blinks_are_free() -> None:
     prompt = replace(saying(**ALL, eye="the eyes blink"), head="the head is lowered", gaze="the eyes look down")
     assert wrong(prompt) == ""
+    assert verify(prompt, PLAN, KNOWN).units == {9, 10, 17}
+
+
+def test_of_the_core_only_what_is_planned_has_to_be_named() -> None:
+    fewer = replace(PLAN, strengths={unit: PLAN.strengths[unit] for unit in (9, 10)})
+    assert verify(from_template(fewer), fewer, KNOWN).passed
 
 
 @pytest.mark.parametrize(

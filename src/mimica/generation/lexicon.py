@@ -158,10 +158,9 @@ def other_classes(text: str, label: str) -> list[str]:
     >>> other_classes("an angry face, surprised", "anger")
     ['surprised']
     """
-    own = CLASS_WORDS.get(label, re.escape(label))
     patterns = [words for name, words in CLASS_WORDS.items() if name != label]
     found = re.findall(rf"\b(?:{'|'.join(patterns)})\b", text, re.IGNORECASE)
-    return [word for word in found if not re.fullmatch(own, word, re.IGNORECASE)]
+    return [word for word in found if word.lower() not in label.lower().split()]
 
 
 def demographics(text: str) -> list[str]:

@@ -22,7 +22,7 @@ WEAKEST = 0.15
 """The least strength of a unit that is planned."""
 _LED = ("surprise", "fear")
 _LEAD, _LAG = 0.04, 0.06
-_CUT = 0.6
+_CUT, _SEEN = 0.6, 0.1
 _ONSET = {"spontaneous": (0.4, 0.7), "posed": (0.25, 0.4)}
 
 
@@ -67,7 +67,7 @@ class Plan:
     def spans(self) -> tuple[tuple[int, int], ...]:
         """First and last frame of onset, apex and offset, which share the clip; without units, of the whole of it.
 
-        The offset of a clip that ends before one sets in is not there.
+        An offset of which less than a tenth is seen before the clip ends is not there.
         """
         last = self.settings.frames - 1
         if not self.strengths:
@@ -76,8 +76,10 @@ class Plan:
         move, fps = self.motions[leading], self.settings.fps
         apex = int(np.clip(np.ceil(move.apex * fps), 1, last))
         release = int(np.clip(np.ceil(move.release * fps), apex + 1, last + 1))
-        parts = ((0, apex - 1), (apex, release - 1), (release, last))
-        return parts[: 3 if release <= last else 2]
+        gone = move.back * eased((self.settings.last - move.release) / (move.offset - move.release))
+        if release > last or gone < _SEEN:
+            return ((0, apex - 1), (apex, last))
+        return ((0, apex - 1), (apex, release - 1), (release, last))
 
     def scaled(self, intensity: float) -> Plan:
         """The same plan whose strongest unit has this strength, above 0 to 1, the others in proportion."""
@@ -115,7 +117,7 @@ def _rounded(motion: Motion) -> dict[str, float]:
     return {name: round(value, 4) for name, value in asdict(motion).items()}
 
 
-def eased(share: np.ndarray) -> np.ndarray:
+def eased(share: np.ndarray | float) -> np.ndarray:
     """How far a movement has come, 0 to 1, at a share of its time: with the least jerk, 10x³ − 15x⁴ + 6x⁵.
 
     Flash & Hogan 1985. Its speed is greatest in the middle and in proportion to how far it goes, as that of smiles is
