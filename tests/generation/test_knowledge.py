@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,14 @@ def test_the_fifth_of_each_class_that_speaks_least_for_it_makes_no_exemplar() ->
     exemplars = [card for card in BASE.cards if card.kind == "exemplar"]
     assert len(exemplars) == 56
     assert {card.label for card in exemplars} == set(KNOWN.names)
+
+
+def test_a_clip_that_shows_another_class_than_it_is_called_makes_no_exemplar() -> None:
+    first = int(np.flatnonzero(CLIPS.labels == KNOWN.index("disgust"))[0])
+    smiling = CLIPS.curves[int(np.flatnonzero(CLIPS.labels == KNOWN.index("happiness"))[0])]
+    odd = replace(CLIPS, curves=tuple(smiling if i == first else one for i, one in enumerate(CLIPS.curves)))
+    assert f"exemplar:{CLIPS.names[first]}" not in {card.id for card in build(KNOWN, odd).cards}
+    assert f"exemplar:{CLIPS.names[first]}" in {card.id for card in BASE.cards}
 
 
 @pytest.mark.parametrize("seed", range(3))
