@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 _EXTRAS = {"clip": ("transformers",), "train": ("accelerate", "sklearn", "matplotlib"), "render": ("moderngl",),
-           "generate": ("openai", "sklearn")}  # fmt: skip
+           "anomaly": ("tifffile", "sklearn", "transformers", "yaml"), "generate": ("openai", "sklearn")}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
