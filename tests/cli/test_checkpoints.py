@@ -50,7 +50,11 @@ def read(mimica: Run, model: Path, tmp_path: Path) -> tuple[int, str, str]:
         ({"labels": PAIR | {"names": ["up"]}}, {}, "duse-tiny.json: label space 'pair' needs two or more distinct"),
         ({"config": {"gamma": 1}}, {}, "duse-tiny.json: unknown option of DuSE 'gamma'. Choose from: htpc, depth, "),
         ({"config": None, "layers": None}, {}, "duse-tiny.json does not state config, layers, as a recogniser's must"),
-        ({"architecture": "ous"}, {}, "is of the architecture 'ous'; this version reads duse, linear-probe"),
+        (
+            {"architecture": "other"},
+            {},
+            "is of the architecture 'other'; this version reads duse, ous, linear-probe, dfer-clip-head",
+        ),
         ({"kind": "encoder"}, {}, "is of the kind 'encoder', not a recogniser; choose from duse-compact"),
         ({"layers": 3}, {}, "does not fit Duse: of another shape: constants.vision_prompts"),
         ({}, {"constants.texts": None}, "does not fit Duse: missing: constants.texts"),

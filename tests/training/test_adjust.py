@@ -35,7 +35,7 @@ def test_the_loss_is_that_of_the_formula(tau: float) -> None:
     logits, labels = torch.randn(8, 3) * 3, torch.arange(8) % 3
     batch = {"face": torch.zeros(8, 1, 3, 4, 4), "valid": torch.ones(8, 1, dtype=torch.bool), "label": labels}
     network: Any = Given(logits)
-    found = _Learner(network, shift_of(SHARES, tau))(batch)
+    found = _Learner(network, shift_of(SHARES, tau), lambda value: value)(batch)
     assert float(found["loss"]) == pytest.approx(adjust.loss(logits.tolist(), labels.tolist(), SHARES.tolist(), tau))
     assert float(found["accuracy"]) == pytest.approx(float((logits.argmax(1) == labels).float().mean()))
 

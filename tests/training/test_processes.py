@@ -63,7 +63,7 @@ def test_where_one_process_fails_all_end_and_the_main_one_says_why(told: dict[st
 @forks
 def test_processes_that_decide_in_the_midst_of_a_step_all_take_the_same_side(told: dict[str, Any]) -> None:
     main, other = told["switching"]
-    assert main == other
+    assert main["weights"] == other["weights"]
     above = [row["above"] for row in main["rows"]]
     assert 0 < sum(above) < len(above), "both sides were taken, and each by both processes"
     assert all(round(5 * share, 3).is_integer() for share in above)

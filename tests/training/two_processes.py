@@ -100,7 +100,9 @@ def switching(out: Path, data: Points) -> dict[str, Any]:
     learner = Switching()
     train(learner, data, CONFIG, out=out)
     weights = b"".join(t.detach().numpy().tobytes() for t in learned(learner).values())
-    return {"rows": rows(out), "weights": hashlib.sha256(weights).hexdigest()}
+    # The main process alone writes the log, and others may be here before its last row is.
+    logged = {"rows": rows(out)} if processes().main else {}
+    return {**logged, "weights": hashlib.sha256(weights).hexdigest()}
 
 
 def alike(out: Path) -> dict[str, Any]:
