@@ -105,7 +105,8 @@ class Reading:
     `label` is the class shown most, of apparent expression, and None where no face was seen;
     `confidence` its calibrated probability, 0 to 1; `probabilities` maps each class to its own and
     is empty where no face was seen. `start` and `end` are seconds. `views` holds further
-    probabilities by name, such as `raw` before smoothing. `status` says whether to rely on it.
+    probabilities by name: `raw`, before smoothing, and of a model that reads the scene too what the
+    `face` and the `scene` alone say of this window, never smoothed. `status` says whether to rely on it.
     """
 
     source: str
@@ -122,6 +123,20 @@ class Reading:
     def middle(self) -> float:
         """The time in seconds that the reading is about."""
         return (self.start + self.end) / 2
+
+    @property
+    def by_face_alone(self) -> str | None:
+        """The class that the face alone shows most, where the scene changes the answer; otherwise None.
+
+        It does where face and scene together show another class most in this window, before smoothing, and the
+        label is another. A reading whose status is not `ok` has no answer that could change.
+        """
+        face = self.views.get("face")
+        if not face or self.status != "ok":
+            return None
+        both = self.views.get("raw", self.probabilities)
+        alone, together = (max(of, key=lambda label: of[label]) for of in (face, both))
+        return alone if alone not in (together, self.label) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,13 +186,17 @@ def reading_columns(labels: tuple[str, ...], views: tuple[str, ...] = ()) -> tup
         for label in labels
     )
     extra = tuple(
-        Column(
-            name=f"{view}_{label}", type="number", meaning=f"probability of {label} by the view {view}", required=False
-        )
+        Column(name=f"{view}_{label}", type="number", meaning=_of_view(label, view), required=False)
         for view in views
         for label in labels
     )
     return READING_COLUMNS + classes + extra
+
+
+def _of_view(label: str, view: str) -> str:
+    if view in ("face", "scene"):
+        return f"calibrated probability of {label} by the {view} alone, 0 to 1"
+    return f"probability of {label} by the view {view}"
 
 
 def reading_row(reading: Reading) -> dict[str, str | int | float | None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
@@ -24,6 +24,7 @@ from mimica.faces.track import Tracker, identified
 from mimica.reading.events import Closed, Event, Opened, Seen, Settled
 from mimica.reading.settings import Settings
 from mimica.reading.windows import View, Window, Windows
+from mimica.recognition.frames import KeptFrames
 from mimica.recognition.model import NO_SCENE, ReadsScene, Recogniser
 from mimica.video.read import Video, open_video
 from mimica.video.sampling import Thinner, WindowGrid
@@ -86,7 +87,7 @@ class Reader:
         clip = Clip(
             person=0, start=0.0, end=self.grid.duration, faces=faces, times=times, quality=np.ones(T), scenes=faces
         )
-        self.recogniser.probabilities([clip])
+        KeptFrames(self.recogniser).views([clip])
 
     def _opened(self, source: str, video: Video) -> Opened:
         info = video.info
@@ -98,7 +99,7 @@ class Reader:
             rate=info.rate,
             duration=info.duration,
             labels=self.recogniser.space.names,
-            views=("raw",) if self.settings.smooth else (),
+            views=(("raw",) if self.settings.smooth else ()) + self.recogniser.alone,
             model=self.recogniser.card,
             settings=asdict(self.settings)
             | {"unsure_below": self.unsure_below, "window": self.grid.frames, "stride": self.grid.stride},
@@ -115,6 +116,7 @@ class _Run:
         self.tracker = _Alone() if alone else Tracker(min_hits=1 if still else 2)
         self.margin = 0.0 if alone else FER_MARGIN
         self.windows = Windows(reader.grid, step=0.0 if still else 1 / reader.settings.fps)
+        self.kept = KeptFrames(reader.recogniser)
         self.smoothed: dict[int, tuple[float, np.ndarray]] = {}
         self.duration = video.info.duration or math.inf
         self.frames = self.looked = 0
@@ -188,12 +190,14 @@ class _Run:
         """What windows that are over say, and that they are."""
         if over:
             yield from self._told(over)
+            self.kept.forget(self.windows.held_since)
             yield Settled(time=self.windows.open_since)
 
     def _told(self, windows: list[Window]) -> Iterator[Reading]:
         """The readings of windows that are over, all their clips in one batch."""
         clips = list(chain.from_iterable(window.clips for window in windows))
-        shares = iter(self.reader.recogniser.probabilities(clips) if clips else [])
+        shares = self.kept.views(clips) if clips else {}
+        by_clip = iter([{view: of[i] for view, of in shares.items()} for i in range(len(clips))])
         for window in windows:
             if window.absence is not None:
                 start, end = window.absence
@@ -201,20 +205,22 @@ class _Run:
                     source=self.source, person=None, start=start, end=end, label=None, confidence=None, status="no_face"
                 )
             for clip in window.clips:
-                reading = self._reading(clip, next(shares))
+                reading = self._reading(clip, next(by_clip))
                 self.clips(clip, reading)
                 yield reading
 
-    def _reading(self, clip: Clip, raw: np.ndarray) -> Reading:
+    def _reading(self, clip: Clip, shares: Mapping[str, np.ndarray]) -> Reading:
+        """The reading of a clip of which each view says what `shares` [C] have; smoothing is of `both`."""
         names = self.reader.recogniser.space.names
-        share = self._smooth(clip, raw)
+        share = self._smooth(clip, shares["both"])
+        views = {"raw": shares["both"]} if self.reader.settings.smooth else {}
+        views |= {view: shares[view] for view in self.reader.recogniser.alone}
         confidence = float(share.max())
         status: Status = "ok"
         if float(np.median(clip.quality)) < LOW:
             status = "low_quality"
         elif confidence < self.reader.unsure_below:
             status = "unsure"
-        views = {"raw": dict(zip(names, raw.tolist(), strict=True))} if self.reader.settings.smooth else {}
         return Reading(
             source=self.source,
             person=clip.person,
@@ -223,7 +229,7 @@ class _Run:
             label=names[int(share.argmax())],
             confidence=confidence,
             probabilities=dict(zip(names, share.tolist(), strict=True)),
-            views=views,
+            views={view: dict(zip(names, of.tolist(), strict=True)) for view, of in views.items()},
             status=status,
         )
 

@@ -80,7 +80,7 @@ class Windows:
             if window is not None:
                 over.append(window)
             self._next += 1
-            self._forget(self.grid.start(self._next) - _SAME)
+            self._forget(self.held_since)
             if last:
                 self._frames.clear()
         return over
@@ -93,6 +93,11 @@ class Windows:
     def open_since(self) -> float:
         """Where the next window to be given begins, in seconds."""
         return self.grid.start(self._next)
+
+    @property
+    def held_since(self) -> float:
+        """From which time on, in seconds, a view may come in a clip that is still to be given."""
+        return self.open_since - _SAME
 
     def _window(self, k: int, *, last: bool) -> Window | None:
         start, end = self.grid.start(k), self.grid.end(k)

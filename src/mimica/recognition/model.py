@@ -33,6 +33,9 @@ _CARD = (
 )
 """Which facts of a checkpoint stand on its card, in this order."""
 
+ALONE = ("face", "scene")
+"""What a network that reads both can speak of alone."""
+
 NO_SCENE = (
     "this model reads the scene beside each face, and here are faces without a scene, as where they were cropped "
     "before; take a model of faces alone, such as duse-compact"
@@ -118,6 +121,26 @@ class ReadsScene(Protocol):
 
 
 @runtime_checkable
+class EncodesFrames(ReadsScene, Protocol):
+    """A network that encodes each frame by itself, whatever clip it is in: once is enough for all of its clips."""
+
+    def of_faces(self, pictures: Tensor) -> dict[str, Tensor]:
+        """What it sees of faces [N, 3, S, S], by name [N, ...]."""
+        ...
+
+    def of_scenes(self, pictures: Tensor) -> dict[str, Tensor]:
+        """What it sees of scenes [N, 3, S, S], by other names [N, ...]."""
+        ...
+
+    def views_of(self, frames: Mapping[str, Tensor], valid: Tensor) -> dict[str, Tensor]:
+        """The `views` of clips by what was seen of their faces and scenes, by name [B, T, ...].
+
+        `valid` [B, T] is a prefix: a clip's frames stand at its beginning.
+        """
+        ...
+
+
+@runtime_checkable
 class Taught(Protocol):
     """A network whose loss is more than the cross-entropy of its logits."""
 
@@ -160,6 +183,11 @@ class Recogniser:
         return isinstance(self.network, ReadsScene)
 
     @property
+    def alone(self) -> tuple[str, ...]:
+        """The views that it has an answer to alone, `face` and `scene`; none where it reads faces alone."""
+        return ALONE if self.reads_scenes else ()
+
+    @property
     def card(self) -> dict[str, Any]:
         """What a page says of the model: what it is, what it learned from, its figures, its terms."""
         told = {key: self.facts[key] for key in _CARD if self.facts.get(key) not in (None, {}, "")}
@@ -194,7 +222,11 @@ class Recogniser:
         whole = np.zeros((len(views), T, self.size, self.size, 3), np.uint8)
         for i, view in enumerate(views):
             whole[i, : len(view)] = view
-        return self.network.vision.normalise(pixels(whole).to(self.device))
+        return self.pictures(whole)
+
+    def pictures(self, views: np.ndarray) -> Tensor:
+        """Pictures uint8 [..., S, S, 3] as the network's tower wants them: [..., 3, S, S]."""
+        return self.network.vision.normalise(pixels(views).to(self.device))
 
     def logits(self, clips: Sequence[Clip]) -> Tensor:
         """Logits [B, C] of clips before calibration; where `mirrored`, the mean with those of their mirror images."""
@@ -234,8 +266,7 @@ class Recogniser:
         if not isinstance(self.network, ReadsScene):
             return {"both": self.logits(clips)}
         with torch.inference_mode():
-            found = [self.network.views(look) for look in self._looks(clips)]
-            return {view: torch.stack([of[view] for of in found]).mean(0) for view in found[0]}
+            return mean_by_name([self.network.views(look) for look in self._looks(clips)])
 
     def views(self, clips: Sequence[Clip]) -> dict[str, np.ndarray]:
         """Probabilities [B, C] of the `face` alone, of the `scene` alone and of `both`, the last as `probabilities`.
@@ -243,15 +274,21 @@ class Recogniser:
         Each view alone has a temperature and a slope of its own where the file states them (`view_temperatures`), else
         those of both. Of a network that reads faces alone there is only `both`.
         """
+        return self.calibrated(self.logits_by_view(clips), clips)
+
+    def calibrated(self, by_view: Mapping[str, Tensor], clips: Sequence[Clip]) -> dict[str, np.ndarray]:
+        """Probabilities [B, C] by view of the logits [B, C] of clips by view, as `views` says."""
         own = {"both": None, **(self.facts.get("view_temperatures") or {})}
         usual = (self.temperature, self.temperature_slope)
-        return {
-            view: self._shares(logits, clips, *(own.get(view) or usual))
-            for view, logits in self.logits_by_view(clips).items()
-        }
+        return {view: self._shares(logits, clips, *(own.get(view) or usual)) for view, logits in by_view.items()}
 
     def _shares(self, logits: Tensor, clips: Sequence[Clip], temperature: float, slope: float) -> np.ndarray:
         quality = np.array([np.median(clip.quality) for clip in clips])
         over = torch.from_numpy(temperature_at(temperature, slope, quality))
         shares: np.ndarray = (logits.double().cpu() / over[:, None]).softmax(-1).numpy()
         return shares
+
+
+def mean_by_name(found: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean over several looks at the same clips, name by name."""
+    return {name: torch.stack([of[name] for of in found]).mean(0) for name in found[0]}

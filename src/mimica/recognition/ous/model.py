@@ -153,17 +153,25 @@ class Ous(OnTowers):
         if batch.scene is None:
             raise InputError(NO_SCENE)
         valid = torch.arange(batch.valid.shape[1], device=batch.valid.device) < batch.valid.sum(1, keepdim=True)
+        faces, scenes = batch.face[batch.valid], batch.scene[batch.valid]
+        if len(faces) == 0:  # not every tower can look at no picture at all
+            return self._nothing(valid)
+        frames = {**self.of_faces(faces), **self.of_scenes(scenes)}
+        return Encoded(valid=valid, **{name: _at(of, valid) for name, of in frames.items()})
+
+    def of_faces(self, pictures: Tensor) -> dict[str, Tensor]:
+        """What the tower sees of faces [N, 3, S, S], each by itself: their features, `faces` [N, d]."""
         with torch.no_grad():  # nothing below what is learned
-            faces, scenes = batch.face[batch.valid], batch.scene[batch.valid]
-            if len(faces) == 0:  # not every tower can look at no picture at all
-                return self._nothing(valid)
-            of_faces = self.vision(faces)
+            return {"faces": self.vision(pictures)}
+
+    def of_scenes(self, pictures: Tensor) -> dict[str, Tensor]:
+        """The same of scenes, `scenes` [N, d], and `early` [N, K, D] where there is a polarity encoder."""
+        with torch.no_grad():
             if self.polarity is None:
-                return Encoded(faces=_at(of_faces, valid), scenes=_at(self.vision(scenes), valid), valid=valid)
+                return {"scenes": self.vision(pictures)}
             take = TAKES[self.config.polarity_tokens]
-            of_scenes, taken = self.vision.with_layers(scenes, layers=self.layers, take=take)
-            early = torch.stack([taken[layer] for layer in self.layers], 1)
-        return Encoded(faces=_at(of_faces, valid), scenes=_at(of_scenes, valid), valid=valid, early=_at(early, valid))
+            features, taken = self.vision.with_layers(pictures, layers=self.layers, take=take)
+            return {"scenes": features, "early": torch.stack([taken[layer] for layer in self.layers], 1)}
 
     def understand(self, seen: Encoded) -> Understood:
         """What is made of clips that were encoded, now or long ago, step by step."""
@@ -186,9 +194,11 @@ class Ous(OnTowers):
 
     def views(self, batch: ClipBatch) -> dict[str, Tensor]:
         """Logits [B, C] of the face alone, of the scene alone and of both, as `face`, `scene` and `both`."""
-        seen = self.encode(batch)
-        found, texts = self.understand(seen), self.class_features()
-        return {**self._alone(seen, found, texts), "both": self._logits(found.feature, texts)}
+        return self._views(self.encode(batch))
+
+    def views_of(self, frames: Mapping[str, Tensor], valid: Tensor) -> dict[str, Tensor]:
+        """The same of clips whose frames were encoded before, by name [B, T, ...]; `valid` [B, T] is a prefix."""
+        return self._views(Encoded(valid=valid, **{name: of.float() for name, of in frames.items()}))
 
     def taught(
         self, batch: ClipBatch, labels: Tensor, *, shift: Tensor, agreed: Agreed = lambda value: value
@@ -269,6 +279,10 @@ class Ous(OnTowers):
         # The prompt is for training on; reading needs only the texts that it folds to.
         fill(found, {name: t for name, t in tensors.items() if name != "context"}, where, leave="vision")
         return found
+
+    def _views(self, seen: Encoded) -> dict[str, Tensor]:
+        found, texts = self.understand(seen), self.class_features()
+        return {**self._alone(seen, found, texts), "both": self._logits(found.feature, texts)}
 
     def _nothing(self, valid: Tensor) -> Encoded:
         """What is seen of clips without a single frame."""
