@@ -24,8 +24,9 @@ def state(readings: Iterable[Reading], *, now: float, stale_after: float = STALE
 
     `persons` has one record each: `person`, `label`, `confidence`, `status`, `age` in seconds,
     `runner_up` (the second class and its probability, or None) and `stale`: older than
-    `stale_after` seconds, or followed by a time in which no face was seen. `face_in_view` is None
-    as long as there is no reading at all.
+    `stale_after` seconds, or followed by a time in which no face was seen; of a model that reads the
+    scene too, `by_face_alone` (the class that the face alone shows where the scene changes the answer,
+    or None). `face_in_view` is None as long as there is no reading at all.
 
     >>> happy = Reading(source="a.mp4", person=1, start=0.0, end=2.0, label="happiness", confidence=0.83)
     >>> state([happy], now=3.2)["persons"][0]["age"]
@@ -109,6 +110,7 @@ def _person(reading: Reading, *, now: float, stale: bool) -> dict[str, Any]:
         "age": round(max(0.0, float(now) - reading.end), 1),
         "runner_up": second and {"label": second[1], "probability": round(second[0], 3)},
         "stale": stale,
+        **({"by_face_alone": reading.by_face_alone} if "face" in reading.views else {}),
     }
 
 
@@ -121,7 +123,8 @@ def _clause(person: dict[str, Any]) -> str:
     if person["status"] == "unsure" or person["label"] is None:
         return f"{who}: no clear expression ({age})"
     shown = "neutral" if person["label"] == "neutral" else f"to show {person['label']}"
-    facts = f"confidence {person['confidence']:.2f}, {age}"
+    alone = person.get("by_face_alone")
+    facts = f"confidence {person['confidence']:.2f}, {age}{f'; {alone} by the face alone' if alone else ''}"
     if person["stale"]:
         return f"{who} last appeared {shown} ({facts}) and may look different now"
     return f"{who} appears {shown} ({facts})"

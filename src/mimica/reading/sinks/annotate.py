@@ -27,7 +27,8 @@ _COST_TO_DROP = 0.05
 class Shown:
     """A person as drawn into one picture: `box` [4] in pixels, and what the reading nearest in time says.
 
-    `status` is None where no reading covers the picture's time.
+    `status` is None where no reading covers the picture's time; `by_face_alone` is the class that the face alone
+    shows, where the scene changes the answer.
     """
 
     person: int
@@ -36,6 +37,7 @@ class Shown:
     confidence: float | None = None
     probabilities: Mapping[str, float] = field(default_factory=dict)
     status: Status | None = None
+    by_face_alone: str | None = None
 
 
 class _Rect(NamedTuple):
@@ -187,7 +189,8 @@ def tag(shown: Shown) -> str:
     if shown.status is None:
         return who
     if shown.status == "ok" and shown.label is not None and shown.confidence is not None:
-        return f"{who} · {shown.label} {100 * shown.confidence:.0f} %"
+        alone = f" · {shown.by_face_alone} by the face alone" if shown.by_face_alone else ""
+        return f"{who} · {shown.label} {100 * shown.confidence:.0f} %{alone}"
     return f"{who} · {shown.status.replace('_', ' ')}"
 
 

@@ -8,7 +8,8 @@ which plotly formats as a clock.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,14 @@ _TOUCH = 2e-3
 _HEIGHT = 180
 _HATCH = {".": "rgba(30,34,40,0.55)", "/": "rgba(30,34,40,0.55)", "x": "rgba(128,136,146,0.7)"}
 _SHADES = {"unsure": (".", 0.7), "low_quality": ("/", 0.75)}
+CHANGED = "#8e5bd0"
+"""The colour of the mark where the scene changes the answer."""
+
+_AXES = {"face": "y3", "scene": "y4", "both": "y"}
+_ROWS = {"face": "the face alone", "scene": "the scene alone", "both": "both: the reading"}
+_TALL = 372
+_DOMAINS = {"face": [0.76, 1], "scene": [0.46, 0.7], "both": [0.16, 0.4], "mark": [0.085, 0.115], "strip": [0, 0.055]}
+_DOMAINS_STILL = {"face": [0.74, 1], "scene": [0.37, 0.63], "both": [0, 0.26]}
 
 
 def timeline(
@@ -30,29 +39,36 @@ def timeline(
 ) -> dict[str, Any]:
     """Class probabilities of a person over time, stacked, over a strip of what each window says.
 
+    Of a model that reads the scene too there are three rows, by the face alone, by the scene alone and by both,
+    in each a bar a reading over its own stretch of time, and a mark where the scene changes the answer.
     `until` is the end of the axis in seconds, `gaps` when no face was seen, `names` what each label
     and status is called.
     """
-    points, curve = _curve(series)
+    rows = _bars_of if series.views else _rows
+    points, curve = _curve(series, rows)
     x = [_ms(time) for time, *_ in curve]
     colours = class_colours(series.labels)
     traces: list[dict[str, Any]] = [_told(curve, names)]
-    for c, label in enumerate(series.labels):
-        traces.append({
-            "type": "scatter", "y": [round(float(p[c]), 4) for _, p, _, _ in curve], "mode": "lines",
-            "line": {"width": 0}, "fillcolor": colours[label], "stackgroup": "classes", "name": names[label],
-            "hovertemplate": "%{y:.2f}",
-        })  # fmt: skip
+    traces += _stack(curve, colours, names)
+    for v, view in enumerate(series.views):
+        alone = list(rows(replace(points, probabilities=points.views[:, v])))
+        traces += [trace | {"yaxis": _AXES[view], "stackgroup": view} for trace in _stack(alone, colours, names)]
     for status, (shape, alpha) in _SHADES.items():
         spans = [(a, b) for a, b, said in zip(points.starts, points.ends, points.says, strict=True) if said == status]
         traces += _shade(spans, STATUS[status], alpha, shape)
     traces += _shade(gaps, STATUS["no_face"], 0.25, "x")
     traces.append(_strip(points, series.labels, colours))
-    return {"data": traces, "layout": _layout(until), "kind": "timeline", "x": x}
+    if series.views:
+        spans = [(change.start, change.end) for change in series.changes()]
+        traces += [band | {"yaxis": "y5"} for band in _shade(spans, CHANGED, 1, "")]
+    layout = _layout_by_view(until) if series.views else _layout(until)
+    return {"data": traces, "layout": layout, "kind": "timeline", "x": x}
 
 
 def bars(series: Series, names: Mapping[str, str]) -> dict[str, Any]:
-    """Class probabilities of a person in a photo, a bar a class."""
+    """Class probabilities of a person in a photo, a bar a class; in three rows where the scene is read too."""
+    if series.views:
+        return _bars_by_view(series, names)
     probabilities = series.points().probabilities.mean(axis=0)
     colours = class_colours(series.labels)
     values = [round(float(p), 4) for p in probabilities]
@@ -72,12 +88,12 @@ def bars(series: Series, names: Mapping[str, str]) -> dict[str, Any]:
 _Row = tuple[float, np.ndarray, str, float]
 
 
-def _curve(series: Series) -> tuple[Points, list[_Row]]:
+def _curve(series: Series, rows: Callable[[Points], Iterator[_Row]]) -> tuple[Points, list[_Row]]:
     """Readings and the points of their curve, thinned until there are few enough."""
     whole, step = series.points(), 1
     while True:
         points = thinned(whole, step)
-        curve = list(_rows(points))
+        curve = list(rows(points))
         if len(curve) <= MOST_POINTS or step >= len(series):
             return points, curve
         step = max(step + 1, math.ceil(step * len(curve) / MOST_POINTS))
@@ -100,6 +116,54 @@ def _rows(points: Points) -> Iterator[_Row]:
             yield from ((end, p, said, sure), (end, zero, "", 0.0))
 
 
+def _bars_of(points: Points) -> Iterator[_Row]:
+    """Points of a curve that is flat over each reading's own stretch of time, and zero where there is none."""
+    zero, end = np.zeros(points.probabilities.shape[1]), -math.inf
+    for i, said in enumerate(points.says):
+        p, sure, start = points.probabilities[i], float(points.confidence[i]), float(points.starts[i])
+        if start - end > _TOUCH:
+            if i:
+                yield end, zero, "", 0.0
+            yield start, zero, "", 0.0
+        end = float(points.ends[i])
+        yield from ((start, p, said, sure), (end, p, said, sure))
+    yield end, zero, "", 0.0
+
+
+def _stack(curve: list[_Row], colours: Mapping[str, str], names: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The classes of a curve, one upon the other."""
+    return [
+        {
+            "type": "scatter", "y": [round(float(p[c]), 4) for _, p, _, _ in curve], "mode": "lines",
+            "line": {"width": 0}, "fillcolor": colour, "stackgroup": "classes", "name": names[label],
+            "hovertemplate": "%{y:.2f}",
+        }
+        for c, (label, colour) in enumerate(colours.items())
+    ]  # fmt: skip
+
+
+def _bars_by_view(series: Series, names: Mapping[str, str]) -> dict[str, Any]:
+    """The same by the face alone, by the scene alone and by both, a row each."""
+    points, colours = series.points(), class_colours(series.labels)
+    shares = {view: points.views[:, v] for v, view in enumerate(series.views)} | {"both": points.probabilities}
+    data = [
+        {
+            "type": "bar", "x": [names[label] for label in series.labels],
+            "y": [round(float(p), 4) for p in of.mean(0)],
+            "text": [f"{100 * float(p):.0f} %" for p in of.mean(0)], "textposition": "outside", "cliponaxis": False,
+            "marker": {"color": [colours[label] for label in series.labels]}, "hoverinfo": "skip", "width": 0.7,
+            "yaxis": _AXES[view],
+        }
+        for view, of in shares.items()
+    ]  # fmt: skip
+    layout = {
+        "height": 350, "margin": {"l": 48, "r": 12, "t": 26, "b": 30}, "showlegend": False,
+        "xaxis": {"fixedrange": True, "ticks": "", "anchor": "y"}, "annotations": _row_names(_DOMAINS_STILL),
+        **{f"yaxis{_AXES[row][1:]}": _upright(domain) | {"range": [0, 1.12]} for row, domain in _DOMAINS_STILL.items()},
+    }  # fmt: skip
+    return {"data": data, "layout": layout, "kind": "bars"}
+
+
 def _told(curve: list[_Row], names: Mapping[str, str]) -> dict[str, Any]:
     """An invisible line that puts what a window says on top of what is shown under the pointer."""
     text = [f"{names[said]} {sure:.2f}" if said in names and not math.isnan(sure) else "" for _, _, said, sure in curve]
@@ -120,7 +184,7 @@ def _shade(spans: list[tuple[float, float]], colour: str, alpha: float, shape: s
     if not joined:
         return []
     fill = "rgba({},{},{},{})".format(*rgb(colour), alpha)
-    pattern = {"shape": shape, "size": 6, "solidity": 0.2, "bgcolor": fill, "fgcolor": _HATCH[shape]}
+    pattern = {"shape": shape, "size": 6, "solidity": 0.2, "bgcolor": fill, "fgcolor": _HATCH[shape]} if shape else {}
     band = {
         "type": "scatter", "x": [_ms(t) for a, b in joined for t in (a, a, b, b)], "y": [0, 1, 1, 0] * len(joined),
         "mode": "lines", "line": {"width": 0}, "fill": "tozeroy", "fillcolor": fill, "hoverinfo": "skip",
@@ -165,6 +229,32 @@ def _layout(until: float) -> dict[str, Any]:
         "yaxis2": {"domain": [0, 0.09], "showticklabels": False, "showgrid": False, "zeroline": False,
                    "fixedrange": True, "ticks": ""},
     }  # fmt: skip
+
+
+def _layout_by_view(until: float) -> dict[str, Any]:
+    """The same for three rows, a mark and a strip."""
+    layout, plain = _layout(until), _layout(until)["yaxis2"]
+    return layout | {
+        "height": _TALL, "margin": layout["margin"] | {"t": 26}, "annotations": _row_names(_DOMAINS),
+        **{f"yaxis{_AXES[row][1:]}": _upright(_DOMAINS[row]) for row in _AXES},
+        "yaxis2": plain | {"domain": _DOMAINS["strip"]},
+        "yaxis5": plain | {"domain": _DOMAINS["mark"], "range": [0, 1]},
+    }  # fmt: skip
+
+
+def _upright(domain: list[float]) -> dict[str, Any]:
+    return {"domain": domain, "range": [0, 1.002], "tickvals": [0, 1], "ticktext": ["0", "100 %"], "fixedrange": True}
+
+
+def _row_names(domains: Mapping[str, list[float]]) -> list[dict[str, Any]]:
+    """What each row is, above it."""
+    return [
+        {
+            "text": name, "x": 0, "xref": "paper", "xanchor": "left", "y": domains[row][1], "yref": "paper",
+            "yanchor": "bottom", "showarrow": False,
+        }
+        for row, name in _ROWS.items()
+    ]  # fmt: skip
 
 
 def _ms(seconds: float) -> int:

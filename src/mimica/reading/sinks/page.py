@@ -20,10 +20,12 @@ from mimica.look.page import definitions, page_style
 from mimica.look.palette import STATUS, class_colours, person_colour
 from mimica.notice import NOTICE, SHORT
 from mimica.reading.events import Closed, Opened
-from mimica.reading.sinks.series import Summary
+from mimica.reading.sinks.figures import CHANGED
+from mimica.reading.sinks.series import Change, Summary
 from mimica.reading.sinks.thumbnails import SIDE, Thumbnail
 from mimica.reading.sinks.trust import trust_figures, trust_section, without_curves
 
+_MOST_CHANGES = 6
 _DOT = '<span class="dot">·</span>'
 _MEANS = {
     "ok": "a face was seen well and a class reached the threshold",
@@ -35,7 +37,10 @@ _MEANS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """One person's part of the page; `last` is what the last reading says, and its confidence."""
+    """One person's part of the page; `last` is what the last reading says, and its confidence.
+
+    `changes` is when the scene changes the answer, of a model that reads it.
+    """
 
     person: int
     summary: Summary
@@ -43,6 +48,7 @@ class Person:
     thumbnails: Sequence[Thumbnail]
     counts: Counter[str]
     last: tuple[str, float]
+    changes: Sequence[Change] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,14 +220,28 @@ def _hidden(contents: Contents) -> str:
 
 
 def _legend(contents: Contents) -> str:
+    told = _of_rows(contents) if contents.persons else ""
     if not contents.persons or contents.still:
-        return ""
+        return told
     chips = [(c, contents.names[label], "") for label, c in class_colours(contents.opened.labels).items()]
     chips += [(STATUS[s], contents.names[s], f" {s}") for s in ("unsure", "low_quality", "no_face")]
+    chips += [(CHANGED, "the scene changes the answer", "")] if told else []
     items = "".join(
         f'<li><i class="chip{kind}" style="background-color:{c}"></i>{escape(n)}</li>' for c, n, kind in chips
     )
-    return f'<ul class="legend" aria-label="Colours">{items}</ul>'
+    return f'{told}<ul class="legend" aria-label="Colours">{items}</ul>'
+
+
+def _of_rows(contents: Contents) -> str:
+    """What the rows of a model are that reads the scene too, or nothing."""
+    if "face" not in contents.opened.views:
+        return ""
+    smoothed = "" if "raw" not in contents.opened.views else " Only the reading is smoothed."
+    return (
+        '<p class="hint rows">This model reads the scene behind each face as well. The rows say what it makes of the '
+        "face alone, of the scene alone and of both together; the last is the reading, of apparent expression. The "
+        f"scene changes the answer where both together show another class most than the face alone.{smoothed}</p>"
+    )
 
 
 def _section(p: Person, contents: Contents) -> str:
@@ -229,14 +249,32 @@ def _section(p: Person, contents: Contents) -> str:
     top = max(s.shares, key=lambda label: s.shares[label]) if s.confidence is not None else None
     spoken = f"mostly {contents.names[top]}" if top else "no clear expression"
     what = "Probability of each class" if contents.still else "Probability of each class over time"
+    what += " by the face alone, by the scene alone and by both" if "face" in contents.opened.views else ""
     facts = "" if contents.still else f'<span class="sub">seen for {clock(s.seen, 1)}, {escape(spoken)}</span>'
     thumbs = "".join(_thumbnail(t, p.person, contents) for t in p.thumbnails)
     gallery = f'<ul class="faces" aria-label="Faces at the clearest moments">{thumbs}</ul>' if thumbs else ""
     return (
         f'<section class="person{" still" if contents.still else ""}"><h3>{_who(p.person)}{facts}</h3>'
         f'<div class="figure" id="figure-{p.person}" role="img" '
-        f'aria-label="{what} for person {p.person}: {escape(spoken)}."></div>{gallery}</section>'
+        f'aria-label="{what} for person {p.person}: {escape(spoken)}."></div>{_changes(p, contents)}{gallery}</section>'
     )
+
+
+def _changes(p: Person, contents: Contents) -> str:
+    """Where the scene changes the answer, and from what to what: the longest stretches of time."""
+    if "face" not in contents.opened.views:
+        return ""
+    if not p.changes:
+        return '<p class="changes">The scene changes no answer.</p>'
+    longest = sorted(sorted(p.changes, key=lambda c: c.start - c.end)[:_MOST_CHANGES])
+    told = "; ".join(
+        ("" if contents.still else f"{clock(c.start, 1)} to {clock(c.end, 1)}, ")
+        + f"{contents.names[c.by_face_alone]} by the face alone, {contents.names[c.answer]} with the scene"
+        for c in longest
+    )
+    more = len(p.changes) - len(longest)
+    also = f"; and {more} shorter {'time' if more == 1 else 'times'}" if more else ""
+    return f'<p class="changes"><b>The scene changes the answer:</b> {escape(told)}{also}.</p>'
 
 
 def _thumbnail(t: Thumbnail, person: int, contents: Contents) -> str:
