@@ -25,6 +25,44 @@ HAPPY = Reading(
 NOBODY = Reading(source="a.mp4", person=None, start=0.0, end=1.0, label=None, confidence=None, status="no_face")
 
 
+def viewed(**other: object) -> Reading:
+    """Happiness with its scene, fear by the face alone."""
+    views = {"face": {"happiness": 0.4, "fear": 0.6}, "scene": {"happiness": 0.9, "fear": 0.1}}
+    return dataclasses.replace(HAPPY, **({"views": views} | other))  # type: ignore[arg-type]
+
+
+def test_the_scene_changes_the_answer_where_the_face_alone_shows_another_class_most() -> None:
+    agreeing = {"face": {"happiness": 0.6, "fear": 0.4}, "scene": {"happiness": 0.1, "fear": 0.9}}
+    assert viewed().by_face_alone == "fear"
+    assert viewed(views=agreeing).by_face_alone is None
+
+
+@pytest.mark.parametrize("status", ["unsure", "low_quality", "no_face"])
+def test_no_answer_is_changed_where_there_is_none(status: str) -> None:
+    assert viewed(status=status).by_face_alone is None
+
+
+def test_a_reading_of_a_model_of_faces_alone_knows_of_no_change() -> None:
+    assert (HAPPY.by_face_alone, NOBODY.by_face_alone) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("label", "raw", "changed"),
+    [("happiness", 0.9, "fear"), ("happiness", 0.2, None), ("fear", 0.9, None)],
+    ids=["both differ from the face", "this window says what the face says", "smoothing says what the face says"],
+)
+def test_what_smoothing_changes_is_no_change_by_the_scene(label: str, raw: float, changed: str | None) -> None:
+    views = dict(viewed().views) | {"raw": {"happiness": raw, "fear": 1 - raw}}
+    assert viewed(label=label, views=views).by_face_alone == changed
+
+
+def test_the_columns_of_views_say_which_view_they_are_of() -> None:
+    columns = reading_columns(("fear",), ("raw", "face", "scene"))[-3:]
+    assert [column.name for column in columns] == ["raw_fear", "face_fear", "scene_fear"]
+    assert columns[1].meaning == "calibrated probability of fear by the face alone, 0 to 1"
+    assert "scene alone" in columns[2].meaning
+
+
 @pytest.mark.parametrize("shape", [(2, 3, 48, 48), (2, 4, 1, 48, 48), (2, 4, 3, 48, 40)])
 def test_a_batch_of_another_shape_says_which_it_wants(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"face must be \[B, T, 3, S, S\], got"):

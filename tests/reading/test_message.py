@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -90,3 +92,20 @@ def test_a_message_follows_the_stream_and_starts_afresh_with_a_new_source() -> N
 def test_every_message_says_that_it_may_be_wrong() -> None:
     assert "may be wrong" in sentence([], now=0.0)
     assert state([], now=0.0)["caveat"] == CAVEAT
+
+
+def viewed(**other: Any) -> Reading:
+    views = {"face": {"happiness": 0.2, "fear": 0.8}, "scene": {"happiness": 0.9, "fear": 0.1}}
+    return replace(reading(**other), views=views)
+
+
+def test_where_the_scene_changes_the_answer_it_says_what_the_face_alone_shows() -> None:
+    said = sentence([viewed(end=10.0)], now=11.2)
+    assert said.startswith("Person 1 appears to show happiness (confidence 0.83, 1.2 s ago; fear by the face alone). ")
+    assert state([viewed()], now=11.2)["persons"][0]["by_face_alone"] == "fear"
+
+
+def test_where_the_scene_changes_nothing_no_word_is_said_of_it() -> None:
+    assert sentence([viewed(label="fear")], now=11.2) == sentence([reading(label="fear")], now=11.2)
+    assert state([viewed(label="fear")], now=11.2)["persons"][0]["by_face_alone"] is None
+    assert "alone" not in sentence([viewed(status="unsure")], now=11.2)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from drawn import Squares, folder, walk
-from mimica.clips import Clip
+from mimica.clips import Clip, Reading
 from mimica.encoders.towers import DualEncoder
 from mimica.errors import UsageError
 from mimica.faces.crop import scene_view
 from mimica.labels import EXPRESSIONS
-from mimica.reading.events import Event, Seen
+from mimica.reading.events import Event, Opened, Seen
 from mimica.reading.reader import Reader
 from mimica.reading.settings import Settings
+from mimica.recognition.frames import KeptFrames
 from mimica.recognition.model import Recogniser
 from mimica.recognition.ous.config import OusConfig
 from mimica.recognition.ous.model import Ous
@@ -77,3 +79,68 @@ def test_a_recogniser_of_faces_is_given_no_scene(recogniser: Recogniser, two: Pa
     clips: list[Clip] = []
     read(recogniser, two, clips=lambda clip, reading: clips.append(clip))
     assert [clip.scenes for clip in clips] == [None] * len(clips)
+
+
+# What each view says alone
+
+
+def told(events: list[Event]) -> list[Reading]:
+    return [event for event in events if isinstance(event, Reading) and event.person is not None]
+
+
+@pytest.mark.parametrize("smooth", [0.0, 2.0])
+def test_a_reading_has_what_face_and_scene_say_alone_of_its_window_whatever_is_smoothed(
+    of_both: Recogniser, two: Path, smooth: float
+) -> None:
+    calibrated = replace(of_both, temperature=0.2, facts={"view_temperatures": {"face": (0.1, 0.0)}})
+    clips: list[Clip] = []
+    reader = Reader(calibrated, replace(QUICK, smooth=smooth), detector=Squares())
+    events = list(reader.read(two, clips=lambda clip, reading: clips.append(clip)))
+    opened = next(event for event in events if isinstance(event, Opened))
+    assert opened.views == (("raw",) if smooth else ()) + ("face", "scene")
+    names = EXPRESSIONS.names
+    assert len(told(events)) > 4
+    for reading, clip in zip(told(events), clips, strict=True):
+        assert tuple(reading.views) == opened.views
+        anew = calibrated.views([clip])
+        for view in ("face", "scene"):
+            assert [reading.views[view][name] for name in names] == pytest.approx(anew[view][0].tolist(), abs=1e-6)
+        both = reading.views["raw"] if smooth else reading.probabilities
+        assert [both[name] for name in names] == pytest.approx(anew["both"][0].tolist(), abs=1e-6)
+
+
+def test_a_reading_of_a_model_of_faces_alone_has_no_views(recogniser: Recogniser, two: Path) -> None:
+    events = read(recogniser, two)
+    assert next(event for event in events if isinstance(event, Opened)).views == ()
+    assert {len(reading.views) for reading in told(events)} == {0}
+
+
+def counting(encoded: dict[str, int], view: str, real: Any) -> Any:
+    """What encodes the frames of a view, counting them."""
+
+    def counted(network: Ous, pictures: torch.Tensor) -> Any:
+        encoded[view] += len(pictures)
+        return real(network, pictures)
+
+    return counted
+
+
+def test_at_half_window_stride_a_frame_is_encoded_once_and_let_go_with_its_last_window(
+    of_both: Recogniser, two: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded, held = {"faces": 0, "scenes": 0}, list[int]()
+    for view in encoded:
+        monkeypatch.setattr(Ous, f"of_{view}", counting(encoded, view, getattr(Ous, f"of_{view}")))
+    forget = KeptFrames.forget
+
+    def noted(self: KeptFrames, before: float) -> None:
+        held.append(len(self))
+        forget(self, before)
+
+    monkeypatch.setattr(KeptFrames, "forget", noted)
+    seen = [event for event in read(of_both, two) if isinstance(event, Seen) and event.faces]
+    assert len(seen) == 20
+    assert encoded["scenes"] <= 1.05 * len(seen)
+    assert encoded["faces"] <= 1.05 * sum(len(event.faces) for event in seen)
+    assert len(held) >= 3
+    assert max(held) <= 8 * 3  # a window of two faces and the scene behind them

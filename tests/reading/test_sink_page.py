@@ -14,7 +14,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 from PIL import Image
-from sink_stream import LABELS, box, photo, picture, reading, stream
+from sink_stream import LABELS, box, photo, picture, reading, stream, with_scenes
 
 from mimica.clips import Face, Frame, Reading
 from mimica.look.palette import CLASSES, PERSONS, class_colours, ink, luminance, rgb
@@ -309,3 +309,79 @@ def test_classes_of_ones_own_have_colours_of_their_own() -> None:
     colours = class_colours(["fear", "boredom", "contempt"])
     assert colours["fear"] == CLASSES["fear"]
     assert len(set(colours.values())) == 3
+
+
+# A model that reads the scene too
+
+
+@pytest.fixture(scope="module")
+def viewed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return page(tmp_path_factory.mktemp("viewed") / "x.html", with_scenes(stream(seconds=6.0)))
+
+
+def rows(figure: dict) -> dict[str, np.ndarray]:
+    """What stands in each row of a timeline [C, points], by the axis that it is drawn on."""
+    stacked = [t for t in figure["data"] if t.get("stackgroup")]
+    return {axis: np.array([t["y"] for t in stacked if t.get("yaxis", "y") == axis]) for axis in ("y3", "y4", "y")}
+
+
+def test_there_are_three_rows_and_in_each_a_reading_is_one_bar(viewed: str) -> None:
+    for person in (0, 1):
+        figure = figures(viewed)[f"figure-{person}"]
+        go.Figure(figure["data"], figure["layout"])
+        face, scene, both = rows(figure).values()
+        assert face.shape == scene.shape == both.shape == (7, len(figure["x"]))
+        for row in (face, scene, both):
+            assert not row[:, [0, -1]].any()
+            assert row[:, 1:-1].sum(0) == pytest.approx(1, abs=2e-3)
+            assert np.array_equal(row[:, 1:-1:2], row[:, 2:-1:2])  # as high where a reading ends as where it begins
+        inside = np.array([2000 < x < 3000 for x in figure["x"]])
+        assert np.array_equal(face[:, inside], np.roll(both, 1, 0)[:, inside])
+        early = np.array([0 < x < 1500 for x in figure["x"]])
+        assert np.array_equal(face[:, early], both[:, early])
+    names = [told["text"] for told in figure["layout"]["annotations"]]
+    assert names == ["the face alone", "the scene alone", "both: the reading"]
+
+
+def test_the_mark_stands_where_the_scene_changes_the_answer_and_nowhere_else(viewed: str) -> None:
+    (mark,) = (t for t in figures(viewed)["figure-0"]["data"] if t.get("yaxis") == "y5")
+    assert 1800 <= min(mark["x"]) <= 2200
+    assert 2800 <= max(mark["x"]) <= 3200
+    said = words(viewed)
+    assert "The scene changes the answer (face alone → both): 0:0" in said
+    assert "neutral → sadness" in said
+    assert SHORT in said
+    assert NOTICE in said
+
+
+def test_where_a_reading_is_unsure_there_is_no_answer_to_change(tmp_path: Path) -> None:
+    text = page(tmp_path / "x.html", with_scenes(stream(seconds=6.0), changed=(0.0, 2.3)))
+    assert not [t for t in figures(text)["figure-1"]["data"] if t.get("yaxis") == "y5"]
+    assert "The scene changes no answer." in words(text)
+
+
+def test_a_model_of_faces_alone_has_one_row_and_no_word_of_scenes(text: str) -> None:
+    axes = {key for figure in figures(text).values() for key in figure["layout"] if "axis" in key}
+    assert axes == {"xaxis", "yaxis", "yaxis2"}
+    assert "scene" not in words(text)
+
+
+def test_a_photo_has_three_rows_of_bars(tmp_path: Path) -> None:
+    text = page(tmp_path / "x.html", with_scenes(photo(), changed=(0.0, 0.0)))
+    for figure in figures(text).values():
+        go.Figure(figure["data"], figure["layout"])
+        face, scene, both = figure["data"]
+        assert [t["yaxis"] for t in (face, scene, both)] == ["y3", "y4", "y"]
+        assert face["y"] == np.roll(both["y"], 1).tolist()
+    assert "happiness → " not in words(text).partition("Person 0")[0]
+    assert "(face alone → both): sadness → happiness." in words(text)
+
+
+def test_a_long_video_has_a_bounded_number_of_bars() -> None:
+    series = Series(LABELS, ("face", "scene"))
+    for told in with_scenes(reading(0, i * 0.5, i * 0.5 + 2) for i in range(6_000)):
+        series.append(told)
+    figure = timeline(series, until=3_000, gaps=[], names=NAMES)
+    assert 2000 < len(figure["x"]) <= MOST_POINTS
+    for row in rows(figure).values():
+        assert row.sum(0)[1:-1] == pytest.approx(1, abs=2e-3)

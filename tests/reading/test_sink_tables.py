@@ -45,6 +45,25 @@ def test_csv_numbers_have_six_significant_digits_and_times_three_decimals(tmp_pa
     assert (row["source"], row["happiness"]) == ("a,b", "")
 
 
+def test_what_face_and_scene_say_alone_stands_beside_the_reading_in_every_table(tmp_path: Path) -> None:
+    views = {"face": {"a": 0.3, "b": 0.7}, "scene": {"a": 0.5, "b": 0.5}}
+    opened = Opened(
+        source="s", kind="video", width=2, height=2, rate=1.0, duration=1.0, labels=("a", "b"), views=("face", "scene")
+    )
+    told = Reading(
+        source="s", person=0, start=0.0, end=1.0, label="a", confidence=0.6, probabilities={"a": 0.6, "b": 0.4},
+        views=views,
+    )  # fmt: skip
+    events = [opened, told, Closed(frames=1, read=1, last_time=0.0)]
+    row = next(csv.DictReader(write("csv", tmp_path / "x.csv", events).open()))
+    assert list(row)[-6:] == ["a", "b", "face_a", "face_b", "scene_a", "scene_b"]
+    assert (row["face_b"], row["scene_a"]) == ("0.7", "0.5")
+    assert json.loads(write("jsonl", tmp_path / "x.jsonl", events).read_text())["views"] == views
+    table = pq.read_table(write("parquet", tmp_path / "x.parquet", events))
+    assert table["face_b"].to_pylist() == [0.7]
+    assert b"face alone" in table.schema.field("face_b").metadata[b"meaning"]
+
+
 def test_views_become_columns_and_objects(tmp_path: Path) -> None:
     opened = Opened(
         source="s", kind="video", width=2, height=2, rate=1.0, duration=1.0, labels=("a", "b"), views=("raw",)

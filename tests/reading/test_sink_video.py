@@ -8,12 +8,12 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from sink_stream import LABELS, box, picture, reading, stream
+from sink_stream import LABELS, box, picture, reading, stream, with_scenes
 
-from mimica.clips import Face, Frame
+from mimica.clips import Face, Frame, Reading
 from mimica.reading.events import Seen
 from mimica.reading.sinks import open_sink
-from mimica.reading.sinks.annotate import Annotator, Shown, obscure
+from mimica.reading.sinks.annotate import Annotator, Shown, obscure, tag
 from mimica.reading.sinks.base import SinkOptions
 from mimica.reading.sinks.hold import HeldFrames, Whereabouts
 
@@ -191,6 +191,14 @@ def test_the_bars_stay_on_their_side_as_a_face_moves() -> None:
         annotator.annotate(np.zeros((360, 640, 3), np.uint8), [shown(0, (x, 120, x + 100, 220))])
         sides.add(annotator._sides["bars", 0])
     assert len(sides) == 1
+
+
+def test_the_tag_says_what_the_face_alone_shows_where_the_scene_changes_the_answer() -> None:
+    where, face = Whereabouts(), Face(box=np.array([1.0, 1, 5, 5]), score=1.0)
+    where.see(Seen(frame=Frame(image=np.zeros((9, 9, 3), np.uint8), time=2.5, index=0), faces={0: face}))
+    (told,) = (event for event in with_scenes([reading(0, 1.2, 3.2)]) if isinstance(event, Reading))
+    where.read(told)
+    assert tag(where.at(2.5)[0]) == "person 0 · sadness 80 % · neutral by the face alone"
 
 
 @pytest.mark.parametrize("side", [24, 80, 300])

@@ -268,13 +268,13 @@ def _changes(p: Person, contents: Contents) -> str:
         return '<p class="changes">The scene changes no answer.</p>'
     longest = sorted(sorted(p.changes, key=lambda c: c.start - c.end)[:_MOST_CHANGES])
     told = "; ".join(
-        ("" if contents.still else f"{clock(c.start, 1)} to {clock(c.end, 1)}, ")
-        + f"{contents.names[c.by_face_alone]} by the face alone, {contents.names[c.answer]} with the scene"
+        ("" if contents.still else f"{clock(c.start, 1)} to {clock(c.end, 1)} ")
+        + f"{contents.names[c.by_face_alone]} → {contents.names[c.answer]}"
         for c in longest
     )
     more = len(p.changes) - len(longest)
     also = f"; and {more} shorter {'time' if more == 1 else 'times'}" if more else ""
-    return f'<p class="changes"><b>The scene changes the answer:</b> {escape(told)}{also}.</p>'
+    return f'<p class="changes"><b>The scene changes the answer</b> (face alone → both): {escape(told)}{also}.</p>'
 
 
 def _thumbnail(t: Thumbnail, person: int, contents: Contents) -> str:
