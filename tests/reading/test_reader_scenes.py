@@ -92,7 +92,7 @@ def told(events: list[Event]) -> list[Reading]:
 def test_a_reading_has_what_face_and_scene_say_alone_of_its_window_whatever_is_smoothed(
     of_both: Recogniser, two: Path, smooth: float
 ) -> None:
-    calibrated = replace(of_both, temperature=0.2, facts={"view_temperatures": {"face": (0.1, 0.0)}})
+    calibrated = replace(of_both, temperature=1.0, facts={"view_temperatures": {"face": (0.5, 0.0)}})
     clips: list[Clip] = []
     reader = Reader(calibrated, replace(QUICK, smooth=smooth), detector=Squares())
     events = list(reader.read(two, clips=lambda clip, reading: clips.append(clip)))

@@ -47,9 +47,9 @@ def make(tiny_dual: DualEncoder) -> Make:
         network = build(replace(method(preset), **small), tiny_dual, EXPRESSIONS)  # type: ignore[type-var]
         del network.vision  # a module, and what counts is none
         network.vision = Counting(tiny_dual.vision)  # type: ignore[assignment]
-        facts = {"view_temperatures": {"face": (0.4, 0.3)}}
+        facts = {"view_temperatures": {"face": (0.6, 0.3)}}
         return Recogniser(
-            name="both", network=network.eval(), space=EXPRESSIONS, frames=16, temperature=0.3, facts=facts, **changed
+            name="both", network=network.eval(), space=EXPRESSIONS, frames=16, temperature=0.5, facts=facts, **changed
         )
 
     return of
