@@ -198,7 +198,7 @@ def test_the_tag_says_what_the_face_alone_shows_where_the_scene_changes_the_answ
     where.see(Seen(frame=Frame(image=np.zeros((9, 9, 3), np.uint8), time=2.5, index=0), faces={0: face}))
     (told,) = (event for event in with_scenes([reading(0, 1.2, 3.2)]) if isinstance(event, Reading))
     where.read(told)
-    assert tag(where.at(2.5)[0]) == "person 0 · sadness 80 % · neutral by the face alone"
+    assert tag(where.at(2.5)[0]) == "person 0 · sadness 82 % · neutral by the face alone"
 
 
 @pytest.mark.parametrize("side", [24, 80, 300])

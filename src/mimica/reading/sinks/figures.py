@@ -59,7 +59,8 @@ def timeline(
     traces += _shade(gaps, STATUS["no_face"], 0.25, "x")
     traces.append(_strip(points, series.labels, colours))
     if series.views:
-        spans = [(change.start, change.end) for change in series.changes()]
+        told = zip(points.starts, points.ends, points.by_face_alone, strict=True)
+        spans = [(a, b) for a, b, alone in told if alone is not None]
         traces += [band | {"yaxis": "y5"} for band in _shade(spans, CHANGED, 1, "")]
     layout = _layout_by_view(until) if series.views else _layout(until)
     return {"data": traces, "layout": layout, "kind": "timeline", "x": x}
