@@ -53,7 +53,7 @@ def read(mimica: Run, model: Path, tmp_path: Path) -> tuple[int, str, str]:
         (
             {"architecture": "other"},
             {},
-            "is of the architecture 'other'; this version reads duse, ous, linear-probe, dfer-clip-head",
+            "is of the architecture 'other'; this version reads duse, ous, linear-probe",
         ),
         ({"kind": "encoder"}, {}, "is of the kind 'encoder', not a recogniser; choose from duse-compact"),
         ({"layers": 3}, {}, "does not fit Duse: of another shape: constants.vision_prompts"),
