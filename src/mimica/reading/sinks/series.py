@@ -16,7 +16,6 @@ import numpy as np
 from mimica.clips import Reading
 from mimica.reading.sinks.spans import cells, says
 
-
 _Told = TypeVar("_Told")
 _TOUCH = 2e-3
 
