@@ -24,6 +24,7 @@ def commands() -> Any:
     from mimica.cli.anomaly import Anomaly
     from mimica.cli.assets import Assets
     from mimica.cli.augment import Augment
+    from mimica.cli.cache import Cache
     from mimica.cli.calibrate import Calibrate
     from mimica.cli.data import Data
     from mimica.cli.doctor import Doctor
@@ -46,6 +47,7 @@ def commands() -> Any:
         Data,
         Augment,
         Pretrain,
+        Cache,
         Train,
         Calibrate,
         Ablate,

@@ -52,6 +52,8 @@ class Train:
     """How far the loss makes up for the scarcity of classes (logit adjustment): 0 not at all, 1 wholly."""
     per_epoch: int | None = None
     """How many clips an epoch has, drawn anew in each; 0 for as many as the data. duse_compact's own is 6400."""
+    cache: Path | None = None
+    """A folder that mimica cache has filled: methods of OUS learn from its features in the place of frames."""
     resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Go on from where the run in --out was last saved; without, it begins anew."""
     loop: Loop = field(default_factory=Loop)
@@ -81,8 +83,9 @@ class Train:
             clips, held, test = self._parts(recipe, encoder.vision.size, space)
         with Epochs(recipe.loop.epochs, quiet=not all_of_us.main) as report:
             path = train_recogniser(
-                recipe, encoder, clips, out=self.out, held=held, test=test, resume=self.resume, report=report
-            )
+                recipe, encoder, clips, out=self.out, held=held, test=test, cache=self.cache, resume=self.resume,
+                report=report,
+            )  # fmt: skip
         if all_of_us.main:
             print(*kept(path), path, sep="\n")
         return 0
@@ -109,7 +112,7 @@ class Train:
 
         how: dict[str, Any] = {
             "size": size, "frames": recipe.kept, "space": space, "fold": self.fold, "hold": recipe.held,
-            "scenes": recipe.scenes,
+            "scenes": recipe.scenes, "stored": None if self.cache is None else True,
         }  # fmt: skip
         held = load_held(self.data, **how)
         if held is None and self.select_on == "validation":

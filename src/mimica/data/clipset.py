@@ -291,6 +291,20 @@ def load_held(
     return None
 
 
+def load_whole(spec: str, *, size: int, frames: int | None, space: LabelSpace, scenes: bool = False) -> ClipSet:
+    """Every clip of data that consists of files, whatever its part or fold, left in its file; see `load`."""
+    kind, path = parse(spec)
+    fold = None
+    if kind in PUBLISHED:
+        fold = 1 if published(spec).folds else None
+    elif kind == "table":
+        from mimica.data.table import a_fold
+
+        fold = a_fold(path)
+    found = items(spec, space=space, fold=fold)
+    return _files(spec, found, "all", space, size=size, frames=frames, stored=True, scenes=scenes)
+
+
 def _parted(spec: str, listed: Sequence[Item], hold: float) -> Sequence[Item]:
     """The same items with a share of `train` in `validation`, where they lack such a part."""
     from mimica.data.validation import held_out, lacks_one

@@ -5,9 +5,10 @@ T frames of a clip, S side in pixels.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +19,12 @@ from mimica.video.pictures import read_picture
 from mimica.video.read import open_video
 from mimica.video.sources import PICTURES, pictures_of
 
+if TYPE_CHECKING:
+    from mimica.data.clipset import ClipSet
+
 Fit = Callable[[np.ndarray, int], np.ndarray]
+
+_BEGIN = 2**16
 
 
 def fitted(image: np.ndarray, size: int) -> np.ndarray:
@@ -66,6 +72,24 @@ class StoredClip:
         frames = np.stack([read[number] for number in wanted.tolist()])
         return np.asarray(frames[0] if np.ndim(kept) == 0 else frames)
 
+    def digest(self) -> str:
+        """What tells this clip from others and from itself once it is changed, wherever the data lies.
+
+        A sha256 over its name and its folder's, the names and sizes of its files and how the first begins: it is to be
+        had without reading them all.
+        """
+        told = hashlib.sha256("/".join(self.path.parts[-2:]).encode())
+        try:
+            files = self._listed() if self._of_pictures() else [self.path]
+            for file in files:
+                told.update(f"\n{file.name} {file.stat().st_size}".encode())
+            if files:
+                with files[0].open("rb") as begin:
+                    told.update(begin.read(_BEGIN))
+        except OSError as error:
+            raise InputError(f"cannot read {self.path}: {error.strerror or error}") from None
+        return told.hexdigest()
+
     def _kept(self) -> np.ndarray:
         """The numbers in the file of the frames that are the clip."""
         if self._count is None:
@@ -112,3 +136,17 @@ class StoredClip:
                     return read
         lost = min(numbers - read.keys())
         raise InputError(f"{self.path} had {self._count} frames and cannot be decoded at frame {lost} now; put it back")
+
+
+def digest_of(clips: ClipSet, i: int) -> str:
+    """What tells clip `i` of a set from others and from itself once it is changed: its faces and its scenes."""
+    told = hashlib.sha256()
+    for view in (clips.frames, clips.scenes or ()):
+        if view:
+            frames = view[i]
+            if isinstance(frames, StoredClip):
+                told.update(frames.digest().encode())
+            else:
+                told.update(f"{clips.names[i]} {frames.shape}".encode())
+                told.update(np.ascontiguousarray(frames[:]).data)
+    return told.hexdigest()[:32]

@@ -53,6 +53,13 @@ def table_items(path: Path, space: LabelSpace, *, fold: int | None = None) -> li
     return [_item(path, number, row, optional, space, fold) for number, row in enumerate(rows, start=2)]
 
 
+def a_fold(path: Path) -> int | None:
+    """A fold by which every row can be read, whichever: None where a table needs none."""
+    _, rows = read_rows(path, ("part", "fold"))
+    numbers = sorted({row["fold"] for row in rows if row["fold"].isdecimal()})
+    return int(numbers[0]) if numbers and not any(row["part"] for row in rows) else None
+
+
 def _refuse_fold(path: Path, fold: int | None, there: set[str]) -> None:
     folds = ", ".join(sorted(there - {""}))
     if fold is None and folds:

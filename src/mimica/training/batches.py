@@ -31,8 +31,9 @@ class Batches:
 
     `ahead` batches are prepared in as many threads while the last one is learned from; order and bytes are what
     they are without. `share` (r, n) is the r-th of n processes, from 0: each has its own `batch` of every n times as
-    many clips that are drawn. Raises UsageError for an unknown sampling, and InputError in the middle of an epoch
-    for a clip that is left in a file and cannot be read.
+    many clips that are drawn. `numbers` [N] is by what each clip draws; its place in the set where none are given.
+    Raises UsageError for an unknown sampling, and InputError in the middle of an epoch for a clip that is left in a
+    file and cannot be read.
     """
 
     def __init__(
@@ -49,11 +50,13 @@ class Batches:
         sampling: str = "uniform",
         ahead: int = 0,
         share: tuple[int, int] = (0, 1),
+        numbers: np.ndarray | None = None,
     ) -> None:
         sampled.check(sampling, frames)
         self.clips, self.batch, self.frames, self.seed = clips, batch, frames, seed
         self.shorten, self.sampling, self.ahead = shorten, sampling, ahead
         self.augmentation = augmentation or Augmentation()
+        self.numbers = np.arange(len(clips)) if numbers is None else numbers
         count = np.bincount(clips.labels, minlength=len(clips.space))[clips.labels]
         self.weights = count ** -float(balance) / np.sum(count ** -float(balance))
         self.rank, self.whole = share[0], batch * share[1]
@@ -85,23 +88,36 @@ class Batches:
         picks = shuffled[np.minimum(np.searchsorted(ends, points), len(shuffled) - 1)]
         return order.permutation(picks)
 
-    def _batch(self, chosen: np.ndarray, again: np.ndarray, epoch: int) -> dict[str, Tensor]:
-        # A clip comes more than once in an epoch when classes are balanced; each time has its own draw.
-        keys = chosen + (again << 32)
-        u = draws(self.seed, epoch, keys)
-        places = self._places(chosen, keys, epoch)
+    def views(self, chosen: np.ndarray, epoch: int, again: np.ndarray | int = 0) -> dict[str, Tensor]:
+        """What an epoch shows of clips by their places [B]: `face` and, where they have scenes, `scene`.
+
+        A clip comes more than once in an epoch when classes are balanced; `again` is how often it has come before,
+        and each time has its own draw.
+        """
+        keys = self._keys(chosen, again)
+        u, places = draws(self.seed, epoch, keys), self._places(chosen, keys, epoch)
         faces = augmented(_stacked(self.clips.frames, chosen, places), u, self.augmentation)
-        lengths = np.where(u[:, 13] < 1 - self.shorten, self.frames, 1 + np.floor(u[:, 14] * self.frames)).astype(int)
-        valid = torch.arange(self.frames)[None] < torch.from_numpy(lengths)[:, None]
-        labels = torch.from_numpy(self.clips.labels[chosen])
-        draw = torch.from_numpy(u[:, 15])
-        batch = {"face": faces.expand(-1, -1, 3, -1, -1), "valid": valid, "label": labels, "draw": draw}
+        found = {"face": faces.expand(-1, -1, 3, -1, -1)}
         if (scenes := self.clips.scenes) is not None:
             of = zip(places, chosen, strict=True)
             beside = [sampled.beside(p, len(self.clips.frames[i]), len(scenes[i])) for p, i in of]
             behind = augmented(_stacked(scenes, chosen, beside), u, self.augmentation.of_scene())
-            batch["scene"] = behind.expand(-1, -1, 3, -1, -1)
-        return batch
+            found["scene"] = behind.expand(-1, -1, 3, -1, -1)
+        return found
+
+    def _batch(self, chosen: np.ndarray, again: np.ndarray, epoch: int) -> dict[str, Tensor]:
+        return {**self.views(chosen, epoch, again), **self._told(chosen, again, epoch)}
+
+    def _told(self, chosen: np.ndarray, again: np.ndarray, epoch: int) -> dict[str, Tensor]:
+        """What is said of clips beside what is seen of them."""
+        u = draws(self.seed, epoch, self._keys(chosen, again))
+        lengths = np.where(u[:, 13] < 1 - self.shorten, self.frames, 1 + np.floor(u[:, 14] * self.frames)).astype(int)
+        valid = torch.arange(self.frames)[None] < torch.from_numpy(lengths)[:, None]
+        labels = torch.from_numpy(self.clips.labels[chosen])
+        return {"valid": valid, "label": labels, "draw": torch.from_numpy(u[:, 15])}
+
+    def _keys(self, chosen: np.ndarray, again: np.ndarray | int) -> np.ndarray:
+        return np.asarray(self.numbers[chosen] + (np.asarray(again, np.int64) << 32))
 
     def _places(self, chosen: np.ndarray, keys: np.ndarray, epoch: int) -> list[np.ndarray]:
         """Which `frames` pictures of each clip are read."""

@@ -228,6 +228,9 @@ TRAINING: dict[str, Callable[[], Training]] = {
 _FORMER = {"duse_clip": "duse_vit_b32"}
 """Names that recipes once had, which are still understood."""
 
+_OF_METHODS = {"ous": ous_compact, "ous-paper": ous_vit_l14, "ous-repo": ous_vit_l14}
+"""Which recipe is meant where a method is named alone."""
+
 PRESETS = ("duse", "duse-paper")
 """The presets of DuSE: what we recommend, and the paper to the letter. They are methods by these names."""
 
@@ -246,6 +249,17 @@ def with_method(recipe: Training, method: str | None, settings: Sequence[str]) -
     if settings and not isinstance(model, Options):
         raise UsageError(f"the method {recipe.method} has no options, got {' '.join(settings)}")
     return replace(recipe, model=model.changed(settings) if isinstance(model, Options) else model)
+
+
+def recipe_of(name: str) -> Training:
+    """The recipe of that name, or of the method of that name: `ous-paper` and `ous-repo` as `ous_vit_l14` has it,
+    `ous` as `ous_compact`, others as `duse_vit_b32`. Raises UsageError for what is neither.
+    """
+    if name in registry.METHODS:
+        return with_method(_OF_METHODS.get(name, duse_vit_b32)(), name, [])
+    if name not in TRAINING and name not in _FORMER:
+        raise unknown("recipe or method", name, [*TRAINING, *registry.METHODS])
+    return training(name)
 
 
 def method_of(preset: str | None, method: str | None) -> str | None:

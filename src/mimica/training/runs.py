@@ -6,6 +6,7 @@ N clips, T frames, C classes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +17,18 @@ from torch import Tensor, nn
 from mimica import checkpoint
 from mimica.clips import ClipBatch
 from mimica.data.clipset import ClipSet
+from mimica.encoders.cache import Cache
 from mimica.encoders.sentence import SentenceTower
 from mimica.encoders.store import channels_last, load_any, save_encoder
 from mimica.encoders.towers import DualEncoder, pixels
 from mimica.errors import CheckpointError, UsageError
 from mimica.recognition.model import Agreed, Taught, Trainable
+from mimica.recognition.ous.model import Ous
 from mimica.recognition.registry import build
 from mimica.recognition.store import save_recogniser
 from mimica.training.adjust import shift_of
 from mimica.training.batches import Batches
+from mimica.training.cached import Cached, CachedBatches, cached, cached_logits, encoded
 from mimica.training.calibrate import calibration, figures, logits_of_set
 from mimica.training.captions import captions
 from mimica.training.loop import Batch, Report, train
@@ -143,6 +147,9 @@ class _Learner(nn.Module):
         self.register_buffer("shift", shift)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
+        if (seen := encoded(batch)) is not None:
+            assert isinstance(self.network, Ous)
+            return self.network.taught(seen, batch["label"], shift=self.shift, agreed=self.agreed)
         views = {name: self.network.vision.normalise(batch[name]) for name in ("face", "scene") if name in batch}
         clips = ClipBatch(valid=batch["valid"], **views)
         if isinstance(self.network, Taught):
@@ -160,6 +167,7 @@ def train_recogniser(
     out: Path,
     held: ClipSet | None = None,
     test: ClipSet | None = None,
+    cache: Path | None = None,
     resume: bool = False,
     report: Report = lambda row: None,
 ) -> Path:
@@ -169,7 +177,9 @@ def train_recogniser(
     without it they stay at 1 and 0. The epoch that is kept is the best on `held`, or on `test`, or the last, as
     `recipe.select_on` says, and the last where there is nothing held; `out/results.json` and the checkpoint's
     facts tell which. A method with nothing to learn is only calibrated. Of several processes the main one writes.
-    Raises UsageError where a recipe selects on `test` and none is given.
+    With a `cache` the features in it are learned from and measured on after each epoch, in the place of frames; frames
+    are read at the end, to calibrate. Raises UsageError where a recipe selects on `test` and none is given,
+    CheckpointError for a cache of something else.
     """
     if recipe.select_on == "test" and test is None:
         raise UsageError("there are no clips of a part test to select on; leave out --select-on test")
@@ -177,16 +187,19 @@ def train_recogniser(
         _refuse_faces_alone(recipe, of)
     torch.manual_seed(recipe.loop.seed)
     network = build(recipe.model, encoder, clips.space)
+    features = None if cache is None else _cached(cache, recipe, network, encoder.identity)
     all_of_us = processes()
     selected_on = "last" if held is None and recipe.select_on == "validation" else recipe.select_on
     measured = test if selected_on == "test" else held
     chosen: dict[str, Any] = {}
     if any(weight.requires_grad for weight in network.parameters()):
         epoch = _fit(
-            network, recipe, clips, measured, all_of_us, identity=encoder.identity, select=selected_on != "last",
-            out=out, resume=resume, report=report,
+            network, recipe, clips, measured, all_of_us, features, identity=encoder.identity,
+            select=selected_on != "last", out=out, resume=resume, report=report,
         )  # fmt: skip
         chosen = selection(selected_on, epoch, by_loss=recipe.loop.falling is not None)
+        if features is not None:
+            chosen["cache"] = features.facts()
     path = out / f"{recipe.method}-{Path(encoder.name).stem}.safetensors"
     if all_of_us.main:
         parts = {part: of for part, of in {"train": clips, "validation": held, "test": test}.items() if of is not None}
@@ -204,14 +217,14 @@ def _refuse_faces_alone(recipe: Training, clips: ClipSet | None) -> None:
 
 def _fit(
     network: Learnt, recipe: Training, clips: ClipSet, measured: ClipSet | None,
-    all_of_us: Processes, *, identity: str, select: bool, **how: Any,
+    all_of_us: Processes, features: Cached | None, *, identity: str, select: bool, **how: Any,
 ) -> int:  # fmt: skip
     """Train a network, and give the epoch whose weights it holds: the best as `measured` after each, or the last."""
 
     def validate(module: nn.Module) -> Mapping[str, float]:
         if measured is None:
             return {}
-        logits, truth = _logits(network, measured, recipe, all_of_us), measured.labels
+        logits, truth = _logits(network, measured, recipe, all_of_us, features), measured.labels
         if recipe.loop.falling is None:
             return figures(logits, truth)
         loss = nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(truth))
@@ -225,7 +238,9 @@ def _fit(
     same = _same(recipe, clips) | {"encoder": identity}
     if measured is not None and select:
         same["data to select on"] = dict(measured.manifest)
-    data = _batches(recipe, clips, all_of_us)
+    if features is not None:
+        same["cache"] = features.facts()
+    data = _batches(recipe, clips, all_of_us, features)
     learner = _Learner(network, shift_of(data.shares, recipe.adjust), all_of_us.agreed)
     return train(learner, data, recipe.loop, facts=same, validate=validate, select=select, **how)
 
@@ -245,28 +260,41 @@ def _write(
         write_results(path.parent, {"model": path.name, **facts, **made_of})
 
 
-def _logits(network: Learnt, measured: ClipSet, recipe: Training, all_of_us: Processes) -> np.ndarray:
+def _logits(
+    network: Learnt, measured: ClipSet, recipe: Training, all_of_us: Processes, features: Cached | None
+) -> np.ndarray:
     """Logits [N, C] of clips, of which each process reads its share."""
+
+    def read(share: ClipSet) -> np.ndarray:
+        batch = min(64, 2 * recipe.loop.batch)  # without gradients twice as many fit
+        if features is not None:
+            assert isinstance(network, Ous)
+            return cached_logits(network, share, features, batch=batch)
+        return logits_of_set(network, share, sampling=recipe.sampling, frames=recipe.tested, batch=batch)
+
     places = range(all_of_us.rank, len(measured), all_of_us.number)
     with all_of_us.together():
         share = measured if all_of_us.number == 1 else measured.taken(places)
-        batch = min(64, 2 * recipe.loop.batch)  # without gradients twice as many fit
-        mine = (
-            logits_of_set(network, share, sampling=recipe.sampling, frames=recipe.tested, batch=batch)
-            if len(share) else np.zeros((0, len(share.space)), np.float32)
-        )  # fmt: skip
+        mine = read(share) if len(share) else np.zeros((0, len(share.space)), np.float32)
     found = np.zeros((len(measured), len(measured.space)), np.float32)
     for rank, part in enumerate(all_of_us.gathered(mine)):
         found[rank :: all_of_us.number] = part
     return found
 
 
-def _batches(recipe: Training, clips: ClipSet, all_of_us: Processes) -> Batches:
-    return Batches(
+def _batches(recipe: Training, clips: ClipSet, all_of_us: Processes, features: Cached | None) -> Batches:
+    made = Batches if features is None else partial(CachedBatches, features=features)
+    return made(
         clips, batch=recipe.loop.batch, frames=recipe.frames, balance=recipe.balance, shorten=recipe.shorten,
         per_epoch=recipe.per_epoch, seed=recipe.loop.seed, augmentation=recipe.augmentation,
         sampling=recipe.sampling, ahead=recipe.loop.ahead, share=(all_of_us.rank, all_of_us.number),
     )  # fmt: skip
+
+
+def _cached(path: Path, recipe: Training, network: Learnt, identity: str) -> Cached:
+    if not isinstance(network, Ous):
+        raise UsageError(f"{recipe.method} learns from frames and not from a cache; leave out --cache")
+    return cached(Cache.opened(path), recipe, network, identity)
 
 
 def _calibrated(network: Trainable, held: ClipSet | None, recipe: Training) -> dict[str, Any]:

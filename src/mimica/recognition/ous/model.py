@@ -148,8 +148,13 @@ class Ous(OnTowers):
         found = self.text([one for of in said for one in of], [self.context], after="carry")
         return torch.stack([part.mean(0) for part in torch.split(found, [len(of) for of in said])])
 
-    def encode(self, batch: ClipBatch) -> Encoded:
-        """What the tower sees of a batch (eq. 12). Raises InputError for clips without scenes."""
+    def encode(self, batch: ClipBatch | Encoded) -> Encoded:
+        """What the tower sees of a batch (eq. 12); what was encoded before is given back as it is.
+
+        Raises InputError for clips without scenes.
+        """
+        if isinstance(batch, Encoded):
+            return batch
         if batch.scene is None:
             raise InputError(NO_SCENE)
         valid = torch.arange(batch.valid.shape[1], device=batch.valid.device) < batch.valid.sum(1, keepdim=True)
@@ -188,11 +193,11 @@ class Ous(OnTowers):
                 polarity=polarity, polarity_logits=logits, feature=self.fusion(torch.stack(tokens, 1)),
             )  # fmt: skip
 
-    def forward(self, batch: ClipBatch) -> Tensor:
+    def forward(self, batch: ClipBatch | Encoded) -> Tensor:
         """Logits [B, C] in full precision, of face and scene together."""
         return self._logits(self.understand(self.encode(batch)).feature, self.class_features())
 
-    def views(self, batch: ClipBatch) -> dict[str, Tensor]:
+    def views(self, batch: ClipBatch | Encoded) -> dict[str, Tensor]:
         """Logits [B, C] of the face alone, of the scene alone and of both, as `face`, `scene` and `both`."""
         return self._views(self.encode(batch))
 
@@ -201,7 +206,7 @@ class Ous(OnTowers):
         return self._views(Encoded(valid=valid, **{name: of.float() for name, of in frames.items()}))
 
     def taught(
-        self, batch: ClipBatch, labels: Tensor, *, shift: Tensor, agreed: Agreed = lambda value: value
+        self, batch: ClipBatch | Encoded, labels: Tensor, *, shift: Tensor, agreed: Agreed = lambda value: value
     ) -> dict[str, Tensor]:
         """The loss of a batch for its labels [B] and what it is made of (eqs. 1-4); `shift` [C] is added to logits.
 
@@ -231,7 +236,7 @@ class Ous(OnTowers):
             loss = loss + config.infonce * told["infonce"]
         return {"loss": loss, **told}
 
-    def features(self, batch: ClipBatch, stages: Sequence[str]) -> dict[str, Tensor]:
+    def features(self, batch: ClipBatch | Encoded, stages: Sequence[str]) -> dict[str, Tensor]:
         """What a batch is at the stages asked for; STAGES names them all, with their shapes.
 
         Raises UsageError for an unknown stage, or one that this network does not have.
