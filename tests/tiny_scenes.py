@@ -29,9 +29,8 @@ def recipe(name: str = "ous", **changes: object) -> Training:
 
 def clips(number: int = 14, *, seed: int = 0, size: int = 48, longest: int = 4) -> ClipSet:
     """Clips of two to `longest` frames, every frame a picture of its own, faces and scenes alike."""
-    random = np.random.default_rng(seed)
     lengths = [2 + i % (longest - 1) for i in range(number)]
-    faces, scenes = ([_pictures(random, T, size) for T in lengths] for _ in range(2))
+    faces, scenes = ([_pictures((seed, view, i), T, size) for i, T in enumerate(lengths)] for view in range(2))
     labels, names = np.arange(number) * 5 % 7, [f"{seed}/{i}" for i in range(number)]
     stated = manifest("noise", names, labels, EXPRESSIONS)
     return ClipSet(frames=faces, scenes=scenes, labels=labels, names=names, manifest=stated)
@@ -47,6 +46,6 @@ def both(one: ClipSet, other: ClipSet) -> ClipSet:
     )  # fmt: skip
 
 
-def _pictures(random: np.random.Generator, T: int, size: int) -> np.ndarray:
-    coarse = random.integers(0, 255, (T, 6, 6, 3), dtype=np.uint8)
+def _pictures(seeds: tuple[int, ...], T: int, size: int) -> np.ndarray:
+    coarse = np.random.default_rng(seeds).integers(0, 255, (T, 6, 6, 3), dtype=np.uint8)
     return coarse.repeat(-(-size // 6), 1).repeat(-(-size // 6), 2)[:, :size, :size]

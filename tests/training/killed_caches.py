@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from killed_runs import Moments
+
 from mimica.encoders.clip import load_clip
 from mimica.encoders.towers import DualEncoder
 from mimica.recognition.ous.model import Ous

@@ -65,7 +65,10 @@ def test_a_clip_is_kept_as_the_network_encodes_every_frame_that_test_reads(
 def test_a_view_is_what_training_would_draw_of_the_clip_in_the_epoch_of_its_number(
     tmp_path: Path, tiny_dual: DualEncoder
 ) -> None:
-    how, given = replace(recipe(), augmentation=STRONG, sampling="segment", loop=replace(recipe().loop, seed=4)), clips(5)
+    how, given = (
+        replace(recipe(), augmentation=STRONG, sampling="segment", loop=replace(recipe().loop, seed=4)),
+        clips(5),
+    )
     cache = fill(tmp_path / "cache", how, tiny_dual, given, precision="fp32", views=2)
     network, there = network_of(how, tiny_dual, given), digests(given)
     drawn = Batches(
@@ -147,7 +150,9 @@ def test_a_disk_without_room_is_told_of_before_the_work(
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: type("Usage", (), {"free": 10})())
     monkeypatch.setattr(Ous, "encode", None)
-    with pytest.raises(UsageError, match=r"needs 0.0 GB more at most and its disk has 0.0 GB left; choose another --out"):
+    with pytest.raises(
+        UsageError, match=r"needs 0.0 GB more at most and its disk has 0.0 GB left; choose another --out"
+    ):
         fill(tmp_path / "cache", recipe(), tiny_dual, clips(5))
 
 
