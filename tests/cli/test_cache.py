@@ -1,4 +1,4 @@
-"""`mimica cache`: its size is told first, it is filled and gone on with, serves every fold, and is refused in a sentence."""
+"""`mimica cache`: its size is told first, it is gone on with, it serves every fold, and is refused in a sentence."""
 
 from __future__ import annotations
 

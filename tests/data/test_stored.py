@@ -12,12 +12,13 @@ from mimica.data import files, stored
 from mimica.data.clipset import ClipSet, Item
 from mimica.data.files import load_files
 from mimica.data.sampling import thinned
-from mimica.data.stored import StoredClip, scene_fitted
+from mimica.data.stored import StoredClip, digest_of, scene_fitted
 from mimica.errors import InputError
 from mimica.faces.crop import scene_view
 from mimica.labels import EXPRESSIONS
 from mimica.video import pictures
 from mimica.video.read import Video
+from tiny_scenes import clips
 
 Draw = Callable[..., Path]
 
@@ -274,3 +275,38 @@ def test_what_warnings_were_shown_is_shown_after_pictures_were_read_in_threads(f
     with ThreadPoolExecutor(8) as pool:
         assert len(list(pool.map(clip.__getitem__, [i % 12 for i in range(400)]))) == 400
     assert list(warnings.filters) == before
+
+
+# What tells a clip from others
+
+
+def test_a_clip_is_told_from_others_and_from_itself_once_changed_wherever_it_lies(tmp_path: Path) -> None:
+    def folder(name: str, pictures: list[bytes], above: str = "faces") -> Path:
+        place = tmp_path / name / above / "0001"
+        place.mkdir(parents=True)
+        for i, content in enumerate(pictures):
+            (place / f"{i}.png").write_bytes(content)
+        return place
+
+    content = [b"one", b"two", b"three"]
+    digest = StoredClip(folder("here", content), size=8).digest()
+    assert StoredClip(folder("there", content), size=8).digest() == digest
+    for name, other, above in (
+        ("begin", [b"ONE", b"two", b"three"], "faces"),
+        ("larger", [b"one", b"two and", b"three"], "faces"),
+        ("fewer", [b"one", b"two"], "faces"),
+        ("scene", content, "scenes"),
+    ):
+        assert StoredClip(folder(name, other, above), size=8).digest() != digest, name
+    with pytest.raises(InputError, match=r"cannot read .*nowhere\.mp4"):
+        StoredClip(tmp_path / "nowhere.mp4", size=8).digest()
+
+
+def test_clips_in_memory_are_told_apart_by_their_pictures_and_their_scenes() -> None:
+    one, other = clips(3), clips(3)
+    assert [digest_of(one, i) for i in range(3)] == [digest_of(other, i) for i in range(3)]
+    assert len({digest_of(one, i) for i in range(3)}) == 3
+    assert other.scenes is not None
+    other.frames[0][0, 0, 0, 0] ^= 1  # type: ignore[index]
+    other.scenes[1][0, 0, 0, 0] ^= 1  # type: ignore[index]
+    assert [digest_of(one, i) == digest_of(other, i) for i in range(3)] == [False, False, True]

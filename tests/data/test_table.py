@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mimica.data.clipset import items, published, space_of
+from mimica.data.clipset import items, load_whole, published, space_of
 from mimica.data.table import import_table, table_items
 from mimica.errors import InputError, UsageError
 from mimica.labels import EXPRESSIONS
@@ -237,3 +237,30 @@ def test_tables_of_other_classes_do_not_share_a_folder(tmp_path: Path) -> None:
             import_table(data, tmp_path / place / "other.csv")
         assert not (tmp_path / place / "other.csv").exists()
     assert not (tmp_path / "seven" / "label_space.json").exists()
+
+
+# All clips, whatever their part or fold
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path,label\na.png,sad\nb.mp4,sad\n",
+        "path,label,part\na.png,sad,train\nb.mp4,sad,test\n",
+        "path,label,fold\na.png,sad,2\nb.mp4,sad,3\n",
+        "path,label,part,fold\na.png,sad,train,2\nb.mp4,sad,validation,\n",
+    ],
+)
+def test_every_clip_of_a_table_is_to_be_had_at_once_and_stays_in_its_file(tmp_path: Path, text: str) -> None:
+    found = load_whole(f"table:{csv(tmp_path, text)}", size=8, frames=4, space=EXPRESSIONS)
+    assert [Path(name).name for name in found.names] == ["a.png", "b.mp4"]
+    assert found.labels.tolist() == [1, 1]
+    assert found.scenes is None
+
+
+def test_every_clip_of_data_with_folds_is_to_be_had_at_once_with_its_scene(tmp_path: Path) -> None:
+    tree = draw_dfew(tmp_path / "DFEW")
+    found = load_whole(f"dfew:{tree}", size=8, frames=None, space=EXPRESSIONS, scenes=True)
+    of_folds = {str(item.path) for fold in range(1, 6) for item in items(f"dfew:{tree}", fold=fold)}
+    assert set(found.names) == of_folds
+    assert len(found) == len(of_folds)

@@ -37,23 +37,9 @@ def commands() -> Any:
     from mimica.cli.zero_shot import ZeroShot
 
     verbs = (
-        Predict,
-        Agree,
-        Evaluate,
-        ZeroShot,
-        Explain,
-        Models,
-        Assets,
-        Data,
-        Augment,
-        Pretrain,
-        Cache,
-        Train,
-        Calibrate,
-        Ablate,
-        Anomaly,
-        Doctor,
-    )
+        Predict, Agree, Evaluate, ZeroShot, Explain, Models, Assets, Data,
+        Augment, Pretrain, Cache, Train, Calibrate, Ablate, Anomaly, Doctor,
+    )  # fmt: skip
     named = tuple(Annotated[verb, subcommand(_said(verb.__name__))] for verb in verbs)
     return Union[named]  # noqa: UP007 - the members are only known here
 

@@ -181,10 +181,7 @@ def train_recogniser(
     are read at the end, to calibrate. Raises UsageError where a recipe selects on `test` and none is given,
     CheckpointError for a cache of something else.
     """
-    if recipe.select_on == "test" and test is None:
-        raise UsageError("there are no clips of a part test to select on; leave out --select-on test")
-    for of in (clips, held, test):
-        _refuse_faces_alone(recipe, of)
+    _refuse_parts(recipe, clips, held, test)
     torch.manual_seed(recipe.loop.seed)
     network = build(recipe.model, encoder, clips.space)
     features = None if cache is None else _cached(cache, recipe, network, encoder.identity)
@@ -193,13 +190,9 @@ def train_recogniser(
     measured = test if selected_on == "test" else held
     chosen: dict[str, Any] = {}
     if any(weight.requires_grad for weight in network.parameters()):
-        epoch = _fit(
-            network, recipe, clips, measured, all_of_us, features, identity=encoder.identity,
-            select=selected_on != "last", out=out, resume=resume, report=report,
-        )  # fmt: skip
-        chosen = selection(selected_on, epoch, by_loss=recipe.loop.falling is not None)
-        if features is not None:
-            chosen["cache"] = features.facts()
+        how: dict[str, Any] = {"select": selected_on != "last", "out": out, "resume": resume, "report": report}
+        epoch = _fit(network, recipe, clips, measured, all_of_us, features, identity=encoder.identity, **how)
+        chosen = selection(selected_on, epoch, by_loss=recipe.loop.falling is not None) | _kept_as(features)
     path = out / f"{recipe.method}-{Path(encoder.name).stem}.safetensors"
     if all_of_us.main:
         parts = {part: of for part, of in {"train": clips, "validation": held, "test": test}.items() if of is not None}
@@ -207,12 +200,15 @@ def train_recogniser(
     return path
 
 
-def _refuse_faces_alone(recipe: Training, clips: ClipSet | None) -> None:
-    if recipe.scenes and clips is not None and clips.scenes is None:
-        raise UsageError(
-            f"{recipe.method} reads the scene beside each face, and the clips of {clips.manifest.get('origin')} have "
-            "none; give them a column scene, or train a method of faces alone, such as duse"
-        )
+def _refuse_parts(recipe: Training, clips: ClipSet, held: ClipSet | None, test: ClipSet | None) -> None:
+    if recipe.select_on == "test" and test is None:
+        raise UsageError("there are no clips of a part test to select on; leave out --select-on test")
+    for of in (clips, held, test):
+        if recipe.scenes and of is not None and of.scenes is None:
+            raise UsageError(
+                f"{recipe.method} reads the scene beside each face, and the clips of {of.manifest.get('origin')} have "
+                "none; give them a column scene, or train a method of faces alone, such as duse"
+            )
 
 
 def _fit(
@@ -238,8 +234,7 @@ def _fit(
     same = _same(recipe, clips) | {"encoder": identity}
     if measured is not None and select:
         same["data to select on"] = dict(measured.manifest)
-    if features is not None:
-        same["cache"] = features.facts()
+    same |= _kept_as(features)
     data = _batches(recipe, clips, all_of_us, features)
     learner = _Learner(network, shift_of(data.shares, recipe.adjust), all_of_us.agreed)
     return train(learner, data, recipe.loop, facts=same, validate=validate, select=select, **how)
@@ -289,6 +284,11 @@ def _batches(recipe: Training, clips: ClipSet, all_of_us: Processes, features: C
         per_epoch=recipe.per_epoch, seed=recipe.loop.seed, augmentation=recipe.augmentation,
         sampling=recipe.sampling, ahead=recipe.loop.ahead, share=(all_of_us.rank, all_of_us.number),
     )  # fmt: skip
+
+
+def _kept_as(features: Cached | None) -> dict[str, Any]:
+    """What a run that learns from a cache states of it."""
+    return {} if features is None else {"cache": features.facts()}
 
 
 def _cached(path: Path, recipe: Training, network: Learnt, identity: str) -> Cached:
