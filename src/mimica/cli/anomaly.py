@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from mimica.anomaly.parts.settings import Layout, PartSettings
+from mimica.cli.anomaly_judge import Fit, Score
 from mimica.cli.progress import counted
 
 if TYPE_CHECKING:
@@ -88,7 +89,12 @@ def _print(found: Checked) -> None:
 class Anomaly:
     """Parts that are not as the few good ones are, found by colour and by shape."""
 
-    do: Annotated[Parts, tyro.conf.subcommand("parts")] | Annotated[Check, tyro.conf.subcommand("check")]
+    do: (
+        Annotated[Parts, tyro.conf.subcommand("parts")]
+        | Annotated[Check, tyro.conf.subcommand("check")]
+        | Annotated[Fit, tyro.conf.subcommand("fit")]
+        | Annotated[Score, tyro.conf.subcommand("score")]
+    )
     """What to do."""
 
     def run(self) -> int:
