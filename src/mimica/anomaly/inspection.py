@@ -36,7 +36,7 @@ DEFECTIVE, GOOD, FAILED = "defective", "good", "failed"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What the table says of a part: `defect` is what its folder says it has, `score` and `false_alarm` of a Finding."""
+    """What the table says of a part: `defect` is what its folder says, `score` and `false_alarm` are a Finding's."""
 
     part: str
     category: str

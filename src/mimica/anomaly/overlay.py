@@ -13,8 +13,10 @@ from mimica.anomaly.detector import Detector, Finding
 from mimica.anomaly.parts.sheet import shaded
 from mimica.anomaly.samples import Sample
 
-_STOPS = ((0.5, (255, 214, 10), 0.0), (1.0, (255, 196, 0), 0.5), (1.6, (240, 80, 20), 0.72), (2.4, (150, 0, 60), 0.85))
-"""Heat in thresholds, its colour, and how much of it lies over the part: below half a threshold, nothing."""
+_STOPS = (
+    (0.75, (255, 190, 0), 0.0), (1.0, (255, 140, 0), 0.5), (1.6, (225, 40, 30), 0.75), (2.4, (120, 0, 80), 0.88)
+)  # fmt: skip
+"""Heat in thresholds, its colour, and how much of it lies over the part: below three quarters of one, nothing."""
 
 
 def warmth(finding: Finding, detector: Detector) -> np.ndarray:
@@ -58,6 +60,6 @@ def coloured_ply(sample: Sample, picture: np.ndarray, warm: np.ndarray) -> bytes
         rows[name] = picture[there][:, column]
     rows["heat"] = warm[there]
     words = {"<f4": "float", "u1": "uchar"}
-    head = ["ply", "format binary_little_endian 1.0", "comment heat in thresholds: from 1 on a place is defective",
-            f"element vertex {len(rows)}", *(f"property {words[t]} {name}" for name, t in kind), "end_header"]  # fmt: skip
+    head = ["ply", "format binary_little_endian 1.0", "comment heat is in thresholds, points in metres",
+            f"element vertex {len(rows)}", *(f"property {words[t]} {n}" for n, t in kind), "end_header"]  # fmt: skip
     return ("\n".join(head) + "\n").encode() + rows.tobytes()

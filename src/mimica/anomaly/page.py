@@ -20,7 +20,7 @@ MOST = 400
 """Parts shown at most: those that score highest; the table has them all."""
 _MOST_WRONG = 50
 _DOT = '<span class="dot">·</span>'
-_SCALE = "transparent 0 20%, rgba(255,196,0,.5) 41%, rgba(240,80,20,.72) 66%, rgba(150,0,60,.85)"
+_SCALE = "transparent 31%, rgba(255,140,0,.5) 42%, rgba(225,40,30,.75) 67%, rgba(120,0,80,.88)"
 
 
 def parts_page(found: Inspection, detector: Detector, source: str, bank: str) -> str:
@@ -30,8 +30,10 @@ def parts_page(found: Inspection, detector: Detector, source: str, bank: str) ->
     defective = sum(row.verdict == "defective" for row in judged)
     told = [_count(len(judged), "part"), f"{defective} defective", f"{len(found.failed)} not judged",
             f"{escape(Path(bank).name) or 'a bank'} of {_count(len(detector.bank.shots), 'good part')}"]  # fmt: skip
-    sections = [_card("Parts that could not be judged", _wrong(found)), _card("Parts, worst first", _parts(judged, found)),
-                _card("The bank", definitions(_about(detector, source)))]  # fmt: skip
+    sections = [
+        _card("Parts that could not be judged", _wrong(found)), _card("Parts, worst first", _parts(judged, found)),
+        _card("The bank", definitions(_about(detector, source))),
+    ]  # fmt: skip
     stopped = '<p class="banner">Stopped before all parts were judged; the same command goes on.</p>'
     return template.substitute(
         title="Parts and what is wrong with them", style=page_style(), scale=_SCALE, facts=f" {_DOT} ".join(told),
@@ -53,7 +55,10 @@ def _wrong(found: Inspection) -> str:
 def _parts(judged: list[Row], found: Inspection) -> str:
     if not judged:
         return ""
-    scale = '<p class="scale">as usual <i></i> 2.4 times the threshold; any colour from half of it on</p>'
+    scale = (
+        '<p class="scale"><span>as usual</span><i></i><span>2.4 times the threshold, which is where orange begins. '
+        "False alarms: how many good parts are expected to score as high.</span></p>"
+    )
     hidden = len(judged) - MOST
     note = f'<p class="hint">{hidden} more that score lower are in scores.csv.</p>' if hidden > 0 else ""
     return f'{scale}<ol class="parts">{"".join(_part(row, found.out) for row in judged[:MOST])}</ol>{note}'
@@ -76,7 +81,7 @@ def _part(row: Row, out: Path) -> str:
 def _alarm(row: Row) -> str:
     rate = row.false_alarm or 0.0
     shown = "under 0.01 %" if rate < 1e-4 else f"{100 * rate:.2g} %" if rate < 0.995 else "100 %"
-    return f"{shown} of good parts score as high"
+    return f"false alarms {shown}"
 
 
 def _about(detector: Detector, source: str) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 
@@ -42,7 +43,7 @@ def drawn(source: Source, shots: int, seed: int) -> list[Sample]:
         )
     scans = good_scans(source, source.categories[0])
     enough(source.name, source.categories[0], len(scans), shots)
-    return [scan.read() for scan, _ in zip(by_seed(scans, seed), range(shots), strict=False)]
+    return [scan.read() for scan in islice(by_seed(scans, seed), shots)]
 
 
 def enough(source: str, category: str, there: int, shots: int) -> None:

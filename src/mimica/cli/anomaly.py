@@ -10,6 +10,7 @@ import tyro
 
 from mimica.anomaly.parts.settings import Layout, PartSettings
 from mimica.cli.anomaly_judge import Fit, Score
+from mimica.cli.anomaly_measure import Ablate, Evaluate
 from mimica.cli.progress import counted
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ class Anomaly:
         | Annotated[Check, tyro.conf.subcommand("check")]
         | Annotated[Fit, tyro.conf.subcommand("fit")]
         | Annotated[Score, tyro.conf.subcommand("score")]
+        | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+        | Annotated[Ablate, tyro.conf.subcommand("ablate")]
     )
     """What to do."""
 
