@@ -186,8 +186,8 @@ def measure(source: Source, category: str, makers: Sequence[FeatureMaker], plan:
     unfit: dict[str, str] = {}
     for variant, config in plan.variants.items():
         for shots in plan.shots:
-            for seed, looked in enumerate(seeds):
-                detector = Detector.of([_good_part(one, config) for one in looked[:shots]], makers, config)
+            for seed, good in enumerate(seeds):
+                detector = Detector.of([_good_part(one, config) for one in good[:shots]], makers, config)
                 run = _judged(detector, parts, unfit)
                 runs.append(Run(variant=variant, shots=shots, seed=seed, all=run[0], defects=run[1]))
                 counts()

@@ -145,7 +145,8 @@ def _print_found(found: Inspection) -> None:
 
     defective = sum(row.verdict == DEFECTIVE for row in found.rows)
     before = f" ({found.before} of them before)" if found.before else ""
-    print(f"{len(found.rows) - len(found.failed)} parts judged{before}, {defective} defective")
+    judged = len(found.rows) - len(found.failed)
+    print(f"{judged} part{'' if judged == 1 else 's'} judged{before}, {defective} defective")
     for row in found.failed:
         print(f"not judged: {row.part}: {row.error}")
     print(found.out / TABLE)
