@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_parts import tree
 
 from mimica.anomaly.ablation import MODULES, variants
 from mimica.anomaly.config import CifConfig, default, nearest, reference
@@ -24,6 +23,7 @@ from mimica.anomaly.scans.sources import open_samples
 from mimica.anomaly.shots import by_seed, good_scans
 from mimica.errors import InputError, UsageError
 from mimica.metrics.detection import DetectionFigures, detection_figures
+from tiny_parts import tree
 
 SMALL = replace(default(), side=112, cells=14, augmentations=1)
 MAKERS = make("colour", "normals", side=112, cells=14)
@@ -115,8 +115,11 @@ def test_means_are_over_categories_first_and_deviations_over_seeds(found: Evalua
     told = found.summary("default", 1)
     for name in FIGURES:
         by_seed_ = [
-            np.mean([getattr(r.all, name) for c in found.measured.values() for r in c.runs if (r.shots, r.seed) == (1, s)])
-            for s in (0, 1)
+            np.mean([
+                getattr(run.all, name) for one in found.measured.values() for run in one.runs
+                if (run.shots, run.seed) == (1, seed)
+            ])
+            for seed in (0, 1)
         ]  # fmt: skip
         assert told.mean[name] == pytest.approx(np.mean(by_seed_))
         assert told.std[name] == pytest.approx(np.std(by_seed_, ddof=1))
