@@ -16,7 +16,7 @@ from mimica.cli import main, parse
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
 FENCED = re.compile(r"^```[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
-TOO_MUCH = ("mimica train ", "mimica pretrain ", "camera:", "fer2013:", "mimica zero-shot ", " runs/")
+TOO_MUCH = ("mimica train ", "mimica pretrain ", "camera:", "fer2013:", "dfew:", "mimica zero-shot ", " runs/")
 """Needs what a reader must bring, an encoder of texts, or a night; such commands are only checked to be understood."""
 
 
