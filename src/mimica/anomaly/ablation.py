@@ -21,12 +21,14 @@ _MENDS = {
     "nodes by size, rounded": ("quota",),
     "first hyperedge": ("hard_edge",),
     "product of distances": ("patch_score",),
-    "product of views": ("fusion", "fusion_power"),
+    "product of views": ("fusion", "fusion_power", "missing"),
     "one unit for all nodes": ("node_units",),
-    "re-weighted maximum": ("image_score",),
+    "re-weighted maximum": ("image_score", "missing"),
     "boxes": ("smoothing",),
 }
-"""Mends of `default` by what the public code does instead, and the options that each is about."""
+"""Mends of `default` by what the public code does instead, and the options that each is about.
+
+A product over views is nothing where depth is whole, so that unmeasured depth is no view where views are multiplied."""
 
 
 def variants(name: str, config: CifConfig) -> dict[str, CifConfig]:

@@ -56,8 +56,8 @@ def _parts(judged: list[Row], found: Inspection) -> str:
     if not judged:
         return ""
     scale = (
-        '<p class="scale"><span>as usual</span><i></i><span>2.4 times the threshold, which is where orange begins. '
-        "False alarms: how many good parts are expected to score as high.</span></p>"
+        '<p class="scale"><span>as usual</span><i></i><span>2.4 times the threshold; half orange at it</span>'
+        '</p><p class="hint above">False alarms: how many good parts are expected to score as high.</p>'
     )
     hidden = len(judged) - MOST
     note = f'<p class="hint">{hidden} more that score lower are in scores.csv.</p>' if hidden > 0 else ""

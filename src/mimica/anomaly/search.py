@@ -133,6 +133,7 @@ def _missing(seen: Seen, lost: np.ndarray) -> Found:
     square = (cells, cells)
     where = binary_fill_holes((seen.part | lost).reshape(square)) & seen.within.reshape(square)
     share = uniform_filter(np.where(where, seen.unmeasured.reshape(square), 0.0), 3, mode="constant").ravel()
+    share = np.maximum(share, 0.0)  # running sums leave a little less than nothing
     return Found(patches=share, nearest=np.zeros(len(share), np.int64), peak=float(share.max()))
 
 

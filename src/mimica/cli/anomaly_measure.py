@@ -17,6 +17,7 @@ from mimica.cli.progress import Stop
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from mimica.anomaly.config import CifConfig
     from mimica.anomaly.evaluation import Evaluation, Summary
     from mimica.anomaly.features.maker import FeatureMaker
     from mimica.anomaly.measure import Plan, Told
@@ -55,7 +56,7 @@ class Evaluate:
         from mimica.anomaly.measure import Plan
 
         makers, config = self.features.made()
-        variants = {self.features.preset: config}
+        variants: dict[str, CifConfig] = {self.features.preset: config}
         if self.baseline:
             variants["nearest neighbours"] = nearest_of(config)
         plan = Plan(variants=variants, shots=self.shots, seeds=self.seeds)
@@ -151,7 +152,7 @@ def _print(found: Evaluation, word: str, console: Console) -> None:
     first = next(iter(found.plan.variants))
     for kind, names in (("category", list(found.measured)), ("defect", list(found.defects))):
         for name in names if len(names) > 1 and len(found.plan.variants) < _MANY else ():
-            told = found.summary(first, most, **{kind: name})  # type: ignore[arg-type]
+            told = found.summary(first, most, **{kind: name})
             table.add_row(escape(first), escape(name), str(most), *_cells(told), style="dim")
     console.print(table)
     seeds = found.plan.seeds
