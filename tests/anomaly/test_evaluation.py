@@ -92,6 +92,19 @@ def test_a_run_is_what_fitting_and_scoring_by_hand_gives(source: Source, found: 
     assert run.defects["both"] == figures([i for i, s in enumerate(samples) if s.defect in ("good", "both")])
 
 
+def test_one_shot_is_the_first_of_its_seed(source: Source) -> None:
+    few = Source(name="x", scans=source.chosen("bun"))
+    first = next(by_seed(good_scans(few, "bun"), 0)).read()
+    detector = Detector.fit([first], MAKERS, SMALL)
+    samples = [scan.read() for scan in few.chosen("bun", "test")]
+    heats = [detector.score(sample).heat for sample in samples]
+    plan = Plan(variants={"a": SMALL}, shots=(1, 2), seeds=1)
+    run = measure(few, "bun", MAKERS, plan, lambda what, done, total: None).runs[0]
+    masks = [sample.mask for sample in samples]
+    by_hand = detection_figures(np.array([True, False, False, True]), np.arange(4.0), masks, heats)  # type: ignore[arg-type]
+    assert (run.all.p_auroc, run.all.p_ap) == (by_hand.p_auroc, by_hand.p_ap)
+
+
 def test_features_are_made_once_for_all_shots_seeds_and_variants(source: Source) -> None:
     makers = [Counted(maker) for maker in MAKERS]
     few = Source(name="x", scans=source.chosen("bun"))
@@ -139,6 +152,8 @@ def test_what_cannot_be_told_is_left_out_of_means_and_null_in_json() -> None:
     }
     found = Evaluation(source="x", features=[], plan=Plan(variants={"a": SMALL}, shots=(1,), seeds=2), measured=one)
     assert found.summary("a", 1).mean["p_auroc"] == 0.5
+    apart = replace(one["a"], runs=(run(0, 0.5), run(1, 0.7)))
+    assert replace(found, measured={"a": apart}).summary("a", 1).std["p_auroc"] == pytest.approx(0.02**0.5)
     told = json.loads(json.dumps(found.facts(), allow_nan=False))["results"]["a"]["1"]
     assert told["mean"]["i_auroc"] == 0.5
     assert told["mean"]["std"]["i_auroc"] == 0
