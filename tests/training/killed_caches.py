@@ -14,17 +14,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from killed_runs import Moments
-
 from mimica.encoders.clip import load_clip
 from mimica.encoders.towers import DualEncoder
 from mimica.recognition.ous.model import Ous
 from mimica.training import cache
+from moments import Moments
 from tiny_clip import write_clip
 from tiny_scenes import clips, recipe
 
 SEED, CLIPS = 11, 7
-cache.SHARD = cache._TOGETHER = 2
 
 
 def made(out: Path, encoder: DualEncoder, kill: int | None) -> dict[str, Any]:
@@ -61,6 +59,7 @@ def forked(out: Path, encoder: DualEncoder, kill: int | None = None) -> dict[str
 
 
 def main(folder: Path) -> None:
+    cache.SHARD = cache._TOGETHER = 2  # here and not above: whoever only looks at this file keeps its own
     (folder / "clip").mkdir()
     write_clip(folder / "clip")
     encoder = load_clip(folder / "clip")

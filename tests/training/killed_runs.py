@@ -10,40 +10,18 @@ import hashlib
 import json
 import os
 import random
-import signal
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mimica.training.loop import LoopConfig
+from moments import Moments
 from tiny_runs import CONFIG, Points, rows, run
 
 SEED = 7
 RUN = replace(CONFIG, epochs=3, save_every=2)
 STEPS = 5
-
-
-class Moments:
-    """Counts moments, names them, and kills its own process at the one it is told."""
-
-    def __init__(self, last: int | None) -> None:
-        self.last, self.names = last, list[str]()
-
-    def pass_by(self, name: str) -> None:
-        self.names.append(name)
-        if len(self.names) - 1 == self.last:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def around(self, what: Callable[..., Any], name: str) -> Callable[..., Any]:
-        def done(*given: Any) -> Any:
-            self.pass_by(f"before {name}")
-            answer = what(*given)
-            self.pass_by(f"after {name}")
-            return answer
-
-        return done
 
 
 def trained(out: Path, config: LoopConfig, kill: int | None = None) -> dict[str, Any]:

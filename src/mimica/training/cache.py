@@ -18,7 +18,6 @@ from torch import Tensor
 from mimica import __version__
 from mimica.clips import Clip, ClipBatch
 from mimica.data.clipset import ClipSet
-from mimica.data.stored import digest_of
 from mimica.encoders.cache import PRECISIONS, Cache, Row
 from mimica.encoders.towers import DualEncoder, VisionTower
 from mimica.errors import InputError, UsageError
@@ -120,6 +119,8 @@ def fill(
     where the disk has no room, CheckpointError where `out` holds a cache of something else, InputError for a clip that
     cannot be read; what is finished stays.
     """
+    from mimica.data.stored import digest_of  # it decodes files, which a bare machine that trains cannot
+
     if views < 0:
         raise UsageError(f"a cache has no augmented views or some, not {views}")
     network = network_of(recipe, encoder, clips).to(device)

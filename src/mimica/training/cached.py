@@ -15,7 +15,6 @@ from torch import Tensor
 
 from mimica.data import sampling as sampled
 from mimica.data.clipset import ClipSet
-from mimica.data.stored import digest_of
 from mimica.encoders.cache import Cache, Row
 from mimica.errors import CheckpointError
 from mimica.recognition.ous.model import Encoded, Ous
@@ -40,6 +39,8 @@ class Cached:
 
     def digests(self, clips: ClipSet, views: Sequence[int | None] = (None,)) -> list[str]:
         """The digest of each clip. Raises CheckpointError where clips are not there or have changed."""
+        from mimica.data.stored import digest_of  # it decodes files, which a bare machine that trains cannot
+
         digests = [digest_of(clips, i) for i in range(len(clips))]
         lacking = [i for i, digest in enumerate(digests) if not all(self.cache.holds(view, digest) for view in views)]
         if lacking:
