@@ -18,22 +18,22 @@ from mimica.faces.crop import cut, square
 LOW = 0.6
 """A face whose `Quality.score` is below this is called low quality: two fifths of what it tells are lost."""
 
-SIZE_LEAVES = ((4, 0.0), (8, 0.32), (10, 0.38), (12, 0.5), (16, 0.67), (20, 0.82), (24, 0.9), (32, 0.98), (40, 1.0))
+SIZE_LEAVES = ((4, 0.0), (8, 0.33), (10, 0.38), (12, 0.49), (16, 0.67), (20, 0.82), (24, 0.9), (32, 0.98), (40, 1.0))
 """Sides of a face in pixels, and what is left at each of the accuracy above chance that a large face gives."""
 
 BLUR_LEAVES = (
     (0.13, 1.0),
-    (0.45, 0.94),
-    (0.7, 0.84),
+    (0.45, 0.96),
+    (0.7, 0.85),
     (0.83, 0.71),
-    (0.9, 0.56),
-    (0.93, 0.45),
-    (0.95, 0.25),
+    (0.9, 0.55),
+    (0.93, 0.46),
+    (0.95, 0.27),
     (1.0, 0.0),
 )
 """The same by `Quality.blur`."""
 
-TURN_LEAVES = ((5, 1.0), (18, 0.93), (33, 0.83), (43, 0.75), (51, 0.63), (58, 0.5), (63, 0.28), (66, 0.0))
+TURN_LEAVES = ((5, 1.0), (18, 0.96), (33, 0.88), (43, 0.76), (51, 0.61), (58, 0.51), (63, 0.33), (66, 0.0))
 """The same by `Quality.turn` in degrees, to either side; what is judged stops near 64 while a head turns on."""
 
 _GRID = 48

@@ -47,9 +47,9 @@ def draw_coverage(axes: Any, curve: Sequence[tuple[float, float, float]], *, thr
     Below `threshold` a reading is unsure; the point where that begins is marked.
     """
     axes.plot([coverage for coverage, *_ in curve], [risk for _, risk, _ in curve], color=_CURVE, linewidth=2)
-    kept = [point for point in curve if threshold is not None and point[2] >= threshold]
-    if kept:
-        coverage, risk, _ = kept[-1]
+    place = begins(curve, threshold)
+    if place:
+        coverage, risk = place
         axes.plot(coverage, risk, "o", color=_CURVE)
         axes.annotate(
             f"unsure below {threshold:.2f}", (coverage, risk), xytext=(-8, 10), textcoords="offset points",
@@ -58,6 +58,21 @@ def draw_coverage(axes: Any, curve: Sequence[tuple[float, float, float]], *, thr
     axes.set_title("Wrong among the most confident that are kept", loc="left", fontsize=11, color=INK)
     axes.set(xlabel="kept", ylabel="wrong", ylim=(0, max([risk for _, risk, _ in curve], default=1.0) * 1.15 or 1))
     _framed(axes)
+
+
+def begins(curve: Sequence[tuple[float, float, float]], threshold: float | None) -> tuple[float, float] | None:
+    """Where on a curve of coverage, risk and least confidence a threshold of confidence lies; between points by a line.
+
+    The end of the curve where all of it lies above, None where nothing does and without a threshold.
+
+    >>> begins([(0.5, 0.0, 0.75), (1.0, 0.5, 0.25)], 0.5)
+    (0.75, 0.25)
+    """
+    for (coverage, risk, above), (further, riskier, below) in pairwise(curve):
+        if threshold is not None and above >= threshold > below:
+            share = (above - threshold) / (above - below)
+            return coverage + share * (further - coverage), risk + share * (riskier - risk)
+    return curve[-1][:2] if threshold is not None and curve and curve[-1][2] >= threshold else None
 
 
 def draw_units(axes: Any, seconds: Sequence[float], curves: Mapping[str, Sequence[float]], *, title: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from mimica.look.curves import widths
+from mimica.look.curves import begins, widths
 
 CURVES = ("reliability", "risk_coverage")
 """What of a model's figures is drawn instead of written."""
@@ -80,10 +80,10 @@ def _coverage(curve: list[Mapping[str, float]], threshold: float | None) -> dict
         {"type": "scatter", "x": x, "y": y, "mode": "lines", "line": {"color": _RIGHT, "width": 2},
          "hovertemplate": "of %{x:.0%} kept, %{y:.2f} wrong<extra></extra>"},
     ]  # fmt: skip
-    kept = [point for point in curve if threshold is not None and point["confidence"] >= threshold]
-    if kept:
+    place = begins([(point["coverage"], point["risk"], point["confidence"]) for point in curve], threshold)
+    if place:
         data.append({
-            "type": "scatter", "x": [kept[-1]["coverage"]], "y": [kept[-1]["risk"]], "mode": "markers",
+            "type": "scatter", "x": [place[0]], "y": [place[1]], "mode": "markers",
             "marker": {"color": _RIGHT, "size": 9}, "hoverinfo": "skip",
         })  # fmt: skip
     return {"data": data, "layout": _layout("kept", "wrong", [0, max(y) * 1.1 or 1]), "kind": "trust"}
