@@ -15,7 +15,7 @@ import pytest
 
 from drawn import alone, film, folder, photo, picture
 from mimica import checkpoint
-from mimica.errors import AssetError, InputError, UsageError
+from mimica.errors import AssetError, InputError, MimicaError, UsageError
 from mimica.reading.events import Event
 from mimica.reading.job import Job, run
 from mimica.reading.reader import Reader
@@ -278,6 +278,22 @@ def test_what_does_not_exist_is_refused_before_any_reading(job: Job, clips: list
         list(run(job, clips, jobs=0))
     with pytest.raises(UsageError, match="unknown model"):
         list(run(replace(job, model="nobody"), clips))
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("refused", ["encoder", "device", "detector"])
+def test_a_model_that_is_refused_leaves_nothing_behind(
+    job: Job, clips: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str, jobs: int
+) -> None:
+    monkeypatch.setenv("MIMICA_HOME", str(tmp_path / "nothing here"))
+    other = {
+        "encoder": replace(job, model=str(checkpoint.SHIPPED / "compact.safetensors")),
+        "device": replace(job, settings=replace(QUICK, device="cuda:99")),
+        "detector": replace(job, settings=replace(QUICK, faces="detect")),
+    }[refused]
+    with pytest.raises(MimicaError):
+        list(run(other, clips, jobs=jobs))
+    assert not (tmp_path / "out").exists()
 
 
 # Several at once

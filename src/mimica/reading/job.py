@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -141,10 +142,13 @@ def run(
             yield done
         else:
             waiting.append(source)
-    if waiting:
-        # Before anything is read: a folder that cannot be written to is known, and a run that is killed has its names.
-        record.claim({source: named[source] for source in waiting})
-    work = _alone if jobs == 1 or len(waiting) < 2 else _together
+    if not waiting:
+        return
+    # Where a model is refused nothing is left behind, and it is said once and not by every process.
+    reader = _reader(job)
+    # Before anything is read: a folder that cannot be written to is known, and a run that is killed has its names.
+    record.claim({source: named[source] for source in waiting})
+    work = partial(_alone, reader) if jobs == 1 or len(waiting) < 2 else _together
     for outcome in work(job, [(source, named[source]) for source in waiting], jobs, progress, stopped):
         record.keep(outcome, named[outcome.source])
         yield outcome
@@ -163,9 +167,8 @@ def _unwritten(found: Iterator[tuple[str, str]], asked: set[str], record: Record
 
 
 def _alone(
-    job: Job, waiting: list[tuple[str, str]], jobs: int, progress: Progress, stopped: Callable[[], bool]
+    reader: Any, job: Job, waiting: list[tuple[str, str]], jobs: int, progress: Progress, stopped: Callable[[], bool]
 ) -> Iterator[Outcome]:
-    reader = _reader(job) if waiting else None
     for source, name in waiting:
         if stopped():
             return
@@ -175,7 +178,6 @@ def _alone(
 def _together(
     job: Job, waiting: list[tuple[str, str]], jobs: int, progress: Progress, stopped: Callable[[], bool]
 ) -> Iterator[Outcome]:
-    _reader(job)  # so that whatever is missing is said once, here, and not by every process
     left = deque(waiting)
     while left and not stopped():
         under_way = yield from _pooled(job, left, jobs, progress, stopped)
