@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from mimica import checkpoint
-from mimica.errors import CheckpointError
+from mimica.errors import CheckpointError, InputError
 
 TENSORS = {
     "weight": torch.arange(6.0).view(2, 3).half(),
@@ -202,6 +202,12 @@ def test_a_folder_that_is_a_file_cannot_be_packed_into(tmp_path: Path) -> None:
     (tmp_path / "taken").touch()
     with pytest.raises(CheckpointError, match="cannot write"):
         checkpoint.pack(tmp_path / "taken" / "state.safetensors", TENSORS, {})
+
+
+def test_a_place_that_cannot_be_written_to_is_told_with_the_flag_that_names_another(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match=r"cannot write .*file.below: .*; choose another place with --json$"):
+        checkpoint.put_at(tmp_path / "file" / "below", b"", "--json")
 
 
 @pytest.mark.parametrize("cut", [0, 5, 60, -1])

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mimica.errors import CheckpointError
+from mimica.errors import CheckpointError, InputError
 
 if TYPE_CHECKING:
     import torch
@@ -124,6 +124,14 @@ def put(path: Path, data: bytes) -> None:
         _part(path, data).replace(path)
     except OSError as error:
         raise CheckpointError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def put_at(path: Path, data: bytes, flag: str) -> None:
+    """Write a file whole where the user asked for it with a flag. Raises InputError where that cannot be done."""
+    try:
+        put(path, data)
+    except CheckpointError as error:
+        raise InputError(f"{error}; choose another place with {flag}") from None
 
 
 def fill(

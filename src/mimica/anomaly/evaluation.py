@@ -18,8 +18,8 @@ from mimica.anomaly.config import CifConfig
 from mimica.anomaly.features.maker import FeatureMaker
 from mimica.anomaly.measure import Measured, Plan, Told, measure
 from mimica.anomaly.scans.scan import Source
-from mimica.checkpoint import put
-from mimica.errors import CheckpointError, InputError, UsageError
+from mimica.checkpoint import put_at
+from mimica.errors import UsageError
 from mimica.metrics.detection import DetectionFigures
 
 FIGURES = tuple(f.name for f in fields(DetectionFigures))
@@ -167,10 +167,7 @@ def _keep(path: Path, settings: Mapping[str, Any], found: Evaluation) -> None:
     whole = {
         **found.facts(), "settings": settings, "runs": {name: one.facts() for name, one in found.measured.items()}
     }  # fmt: skip
-    try:
-        put(path, (json.dumps(whole, indent=1, allow_nan=False) + "\n").encode())
-    except CheckpointError as error:
-        raise InputError(f"{error}; choose another place with --json") from None
+    put_at(path, (json.dumps(whole, indent=1, allow_nan=False) + "\n").encode(), "--json")
 
 
 def nearest_of(config: CifConfig) -> CifConfig:

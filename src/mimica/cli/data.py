@@ -161,7 +161,7 @@ class Check:
 
         from rich.console import Console
 
-        from mimica.checkpoint import put
+        from mimica.checkpoint import put_at
         from mimica.data.check import checked
         from mimica.data.clipset import published
 
@@ -170,7 +170,7 @@ class Check:
             found = checked(data, decode=self.open, progress=progress)
         _print(found, Console())
         if self.json:
-            put(self.json, f"{json.dumps(found.facts(), indent=1, ensure_ascii=False)}\n".encode())
+            put_at(self.json, f"{json.dumps(found.facts(), indent=1, ensure_ascii=False)}\n".encode(), "--json")
         return int(self.strict and bool(found.wrong))
 
 

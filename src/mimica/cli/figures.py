@@ -32,10 +32,6 @@ def print_unread(result: Evaluation, console: Console) -> None:
 
 def write_figures(path: Path, facts: Mapping[str, Any]) -> None:
     """Write figures to the file that `--json` names. Raises InputError where it cannot be written."""
-    from mimica.checkpoint import put
-    from mimica.errors import CheckpointError, InputError
+    from mimica.checkpoint import put_at
 
-    try:
-        put(path, (json.dumps(facts, indent=1, allow_nan=False) + "\n").encode())
-    except CheckpointError as error:
-        raise InputError(f"{error}; choose another place with --json") from None
+    put_at(path, (json.dumps(facts, indent=1, allow_nan=False) + "\n").encode(), "--json")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mimica import __version__
+from mimica.checkpoint import put_at
 from mimica.errors import InputError, UsageError, unknown
 from mimica.facs import CAVEAT
 from mimica.generation.alignment import Alignment, align
@@ -80,14 +81,7 @@ def _curves(one: Plan, units: Sequence[int]) -> dict[str, list[float]]:
 
 def put(path: Path, text: str) -> None:
     """Write a text file whole. Raises InputError where it cannot be written."""
-    from mimica.data.whole import whole
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with whole(path) as beside:
-            beside.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}; choose another place with --out") from None
+    put_at(path, text.encode(), "--out")
 
 
 def read_plans(path: Path) -> tuple[list[Plan], Alignment, KnowledgeBase]:
