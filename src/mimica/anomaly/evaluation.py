@@ -16,7 +16,7 @@ import numpy as np
 from mimica import __version__
 from mimica.anomaly.config import CifConfig
 from mimica.anomaly.features.maker import FeatureMaker
-from mimica.anomaly.measure import Measured, Plan, Told, measure
+from mimica.anomaly.measure import Measured, Plan, Told, measure, plain
 from mimica.anomaly.scans.scan import Source
 from mimica.checkpoint import put_at
 from mimica.errors import UsageError
@@ -42,7 +42,7 @@ class Summary:
 
     def facts(self) -> dict[str, Any]:
         """The means by their keys, and beside them `std` and `seeds`; null for nan."""
-        return {**_plain(self.mean), "std": _plain(self.std), "seeds": [_plain(one) for one in self.seeds]}
+        return {**plain(self.mean), "std": plain(self.std), "seeds": [plain(one) for one in self.seeds]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +184,3 @@ def _std(values: Sequence[float]) -> float:
     """Of a sample; nan with fewer than two."""
     there = [value for value in values if not np.isnan(value)]
     return float(np.std(there, ddof=1)) if len(there) > 1 else float("nan")
-
-
-def _plain(figures: Figures) -> dict[str, float | None]:
-    return {name: None if np.isnan(value) else value for name, value in figures.items()}

@@ -71,8 +71,8 @@ class Measured:
     def facts(self) -> dict[str, Any]:
         """The same for JSON; what cannot be told is null."""
         runs = [
-            {"variant": r.variant, "shots": r.shots, "seed": r.seed, "all": _facts(r.all),
-             "defects": {name: _facts(figures) for name, figures in r.defects.items()}}
+            {"variant": r.variant, "shots": r.shots, "seed": r.seed, "all": plain(asdict(r.all)),
+             "defects": {name: plain(asdict(figures)) for name, figures in r.defects.items()}}
             for r in self.runs
         ]  # fmt: skip
         return {"good": self.good, "defective": self.defective, "wrong": list(self.wrong), "runs": runs}
@@ -93,8 +93,9 @@ class Measured:
         )  # fmt: skip
 
 
-def _facts(figures: DetectionFigures) -> dict[str, float | None]:
-    return {name: None if np.isnan(value) else value for name, value in asdict(figures).items()}
+def plain(figures: Mapping[str, float]) -> dict[str, float | None]:
+    """Figures for JSON; null for nan."""
+    return {name: None if np.isnan(value) else value for name, value in figures.items()}
 
 
 def _figures(stated: Mapping[str, float | None]) -> DetectionFigures:

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from mimica.anomaly.features.maker import FeatureMaker
     from mimica.anomaly.measure import Plan, Told
 
-SHOWN = ("i_auroc", "i_ap", "p_auroc", "p_ap", "aupro30", "aupro10", "aupro05", "aupro01")
 _MANY = 3
 """With so many variants the table has only their means."""
 HEADS = ("I-AUROC", "I-AP", "P-AUROC", "P-AP", "AUPRO 30", "10", "5", "1 %")
+"""Above the columns of `evaluation.FIGURES`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +161,9 @@ def _print(found: Evaluation, word: str, console: Console) -> None:
 
 
 def _cells(summary: Summary) -> list[str]:
-    return [_cell(summary.mean[name], summary.std[name]) for name in SHOWN]
+    from mimica.anomaly.evaluation import FIGURES
+
+    return [_cell(summary.mean[name], summary.std[name]) for name in FIGURES]
 
 
 def _cell(mean: float, std: float) -> str:
