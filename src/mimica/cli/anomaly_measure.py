@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from mimica.cli.anomaly_judge import Features
-from mimica.cli.progress import Stop
+from mimica.cli.progress import Stop, counted_by_name
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
     from mimica.anomaly.config import CifConfig
     from mimica.anomaly.evaluation import Evaluation, Summary
     from mimica.anomaly.features.maker import FeatureMaker
-    from mimica.anomaly.measure import Plan, Told
+    from mimica.anomaly.measure import Plan
 
 _MANY = 3
 """With so many variants the table has only their means."""
@@ -104,7 +102,7 @@ def _measured(word: str, categories: tuple[str, ...], makers: list[FeatureMaker]
         scans = [scan for category in dict.fromkeys(categories) for scan in source.chosen(category)]
         source = replace(source, scans=tuple(scans))
     stop = Stop()
-    with stop, _shown() as told:
+    with stop, counted_by_name() as told:
         found = evaluate(source, makers, plan, keep=json, told=told, stop=stop)
     console = Console(width=None if sys.stdout.isatty() else 140)
     _print(found, word, console)
@@ -113,25 +111,6 @@ def _measured(word: str, categories: tuple[str, ...], makers: list[FeatureMaker]
     if json is not None:
         print(json)
     return 130 if len(found.measured) < len(source.categories) else int(bool(found.wrong))
-
-
-@contextmanager
-def _shown() -> Iterator[Told]:
-    """A progress bar in a terminal, told what is being done, how much of it, and of how much."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        tasks = {}
-
-        def told(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what.replace("[", r"\["), total=total)
-            bar.update(tasks[what], completed=done, total=total)
-
-        yield told
 
 
 def _print(found: Evaluation, word: str, console: Console) -> None:

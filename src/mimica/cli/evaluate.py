@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from mimica.cli.figures import print_scores, print_unread, write_figures
+from mimica.cli.progress import counted_by_name
 from mimica.reading.settings import Settings
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import TaskID
 
     from mimica.data.clipset import Item
     from mimica.experiments.evaluate import Report
@@ -59,26 +59,17 @@ class Evaluate:
 
     def _by_protocol(self) -> int:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         from mimica.experiments.evaluate import evaluate_protocol
 
         out = self._of_protocol()
-        console = Console()
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-            tasks: dict[str, TaskID] = {}
-
-            def told(name: str, done: int, of: int) -> None:
-                if name not in tasks:
-                    tasks[name] = bar.add_task(f"fold {name}" if name.isdecimal() else name, total=of)
-                bar.update(tasks[name], completed=done)
-
+        with counted_by_name(transient=True) as bar:
             report = evaluate_protocol(
                 self.data, protocol=str(self.protocol), model=self.model, out=out, views=self.views,
-                device=self.settings.device, progress=told,
+                device=self.settings.device,
+                progress=lambda name, done, of: bar(f"fold {name}" if name.isdecimal() else name, done, of),
             )  # fmt: skip
-        _print_folds(report, console)
+        _print_folds(report, Console())
         print(out / "report.html")
         return int(bool(report.found.unread))
 

@@ -129,14 +129,31 @@ class Bar:
 @contextmanager
 def counted(what: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar in a terminal, told how much is done and of how much."""
+    with counted_by_name() as told:
+        told(what, 0, None)
+        yield lambda done, total: told(what, done, total)
+
+
+@contextmanager
+def counted_by_name(*, transient: bool = False) -> Iterator[Callable[[str, int, int | None], None]]:
+    """Progress bars in a terminal, one for each name that is told, with how much is done and of how much.
+
+    `transient` ones are taken away at the end.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=transient) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def told(name: str, done: int, total: int | None) -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(plain(name), total=total)
+            bar.update(tasks[name], completed=done, total=total)
+
+        yield told
 
 
 @contextmanager
