@@ -250,9 +250,9 @@ class Recogniser:
             logits = self.logits(clips)
             return logits, logits
         with torch.inference_mode():
-            found = [self.network.features(look, ("feature", "logits")) for look in self._looks(clips)]
-        logits, features = (torch.stack([of[stage] for of in found]).mean(0) for stage in ("logits", "feature"))
-        return logits, features
+            looks = self._looks(clips)
+            found = mean_by_name([self.network.features(look, ("feature", "logits")) for look in looks])
+        return found["logits"], found["feature"]
 
     def probabilities(self, clips: Sequence[Clip]) -> np.ndarray:
         """Calibrated probabilities [B, C] of clips, in the order of the label space."""

@@ -63,11 +63,7 @@ def network_of(recipe: Training, encoder: DualEncoder, clips: ClipSet) -> Ous:
             f"{recipe.method} has no features that could be kept; a cache is for a method that learns nothing inside "
             "its tower: ous, ous-paper, ous-repo"
         )
-    if clips.scenes is None:
-        raise UsageError(
-            f"{recipe.method} reads the scene beside each face, and the clips of {clips.manifest.get('origin')} have "
-            "none; give them a column scene"
-        )
+    recipe.refuse_without_scenes(clips)
     network = build(recipe.model, encoder, clips.space)
     assert isinstance(network, Ous)
     return network.eval()

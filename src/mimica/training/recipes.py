@@ -19,6 +19,7 @@ from mimica.recognition.ous.config import OusConfig, ous_paper
 from mimica.training.loop import LoopConfig
 
 if TYPE_CHECKING:
+    from mimica.data.clipset import ClipSet
     from mimica.recognition.registry import Choices
 
 SELECTIONS = ("validation", "test", "last")
@@ -115,6 +116,15 @@ class Training:
     def tested(self) -> int:
         """How many frames of a clip are read in test, at most where they are evenly spread."""
         return self.kept or self.frames
+
+    def refuse_without_scenes(self, *parts: ClipSet | None) -> None:
+        """Raise UsageError for clips without scenes where the method reads them."""
+        for clips in parts:
+            if self.scenes and clips is not None and clips.scenes is None:
+                raise UsageError(
+                    f"{self.method} reads the scene beside each face, and the clips of {clips.manifest.get('origin')} "
+                    "have none; give them a column scene, or train a method of faces alone, such as duse"
+                )
 
 
 def compact() -> Pretraining:

@@ -203,12 +203,7 @@ def train_recogniser(
 def _refuse_parts(recipe: Training, clips: ClipSet, held: ClipSet | None, test: ClipSet | None) -> None:
     if recipe.select_on == "test" and test is None:
         raise UsageError("there are no clips of a part test to select on; leave out --select-on test")
-    for of in (clips, held, test):
-        if recipe.scenes and of is not None and of.scenes is None:
-            raise UsageError(
-                f"{recipe.method} reads the scene beside each face, and the clips of {of.manifest.get('origin')} have "
-                "none; give them a column scene, or train a method of faces alone, such as duse"
-            )
+    recipe.refuse_without_scenes(clips, held, test)
 
 
 def _fit(
