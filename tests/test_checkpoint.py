@@ -177,6 +177,7 @@ def test_what_is_packed_is_one_file_and_comes_out_to_the_bit_with_its_facts(pack
         assert tensors[name].dtype == value.dtype
         assert torch.equal(tensors[name], value)
     assert facts == {"format": 1, "kind": "test", "sums": {"loss": 0.1 + 0.2}, "from": "a"}
+    assert checkpoint.packed_facts(packed) == facts
     assert [path.name for path in packed.parent.iterdir()] == ["state.safetensors"]
 
 
@@ -213,11 +214,13 @@ def test_a_place_that_cannot_be_written_to_is_told_with_the_flag_that_names_anot
 @pytest.mark.parametrize("cut", [0, 5, 60, -1])
 def test_a_packed_file_that_is_missing_or_cut_short_is_refused(packed: Path, cut: int) -> None:
     packed.write_bytes(packed.read_bytes()[:cut])
-    with pytest.raises(CheckpointError, match=r"cannot read .*state\.safetensors"):
-        checkpoint.unpack(packed)
+    for read in (checkpoint.unpack, checkpoint.packed_facts):
+        with pytest.raises(CheckpointError, match=r"cannot read .*state\.safetensors"):
+            read(packed)
     packed.unlink()
-    with pytest.raises(CheckpointError, match=r"cannot read .*state\.safetensors"):
-        checkpoint.unpack(packed)
+    for read in (checkpoint.unpack, checkpoint.packed_facts):
+        with pytest.raises(CheckpointError, match=r"cannot read .*state\.safetensors"):
+            read(packed)
 
 
 @pytest.mark.parametrize(
@@ -227,8 +230,9 @@ def test_a_file_that_packing_did_not_write_is_refused(tmp_path: Path, metadata: 
     from safetensors.torch import save_file
 
     save_file({"weight": torch.ones(1)}, tmp_path / "a.safetensors", metadata)
-    with pytest.raises(CheckpointError, match=r"a\.safetensors is not a file of format 1 that holds its own facts"):
-        checkpoint.unpack(tmp_path / "a.safetensors")
+    for read in (checkpoint.unpack, checkpoint.packed_facts):
+        with pytest.raises(CheckpointError, match=r"a\.safetensors is not a file of format 1 that holds its own facts"):
+            read(tmp_path / "a.safetensors")
 
 
 def test_facts_are_changed_and_the_tensors_stay(tmp_path: Path) -> None:

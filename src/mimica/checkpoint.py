@@ -105,13 +105,18 @@ def unpack(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         raise CheckpointError(f"cannot read {path}: {error}") from None
     # The library gives the tensors of bytes and keeps what is said of them to itself.
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return tensors, _own_facts(path, header.get("__metadata__"))
+
+
+def packed_facts(path: Path) -> dict[str, Any]:
+    """What a file that `pack` wrote says of its tensors, without reading them. Raises CheckpointError for any other."""
+    from safetensors import SafetensorError, safe_open
+
     try:
-        facts = json.loads(header.get("__metadata__", {}).get("facts", "null"))
-    except ValueError:
-        facts = None
-    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
-        raise CheckpointError(f"{path} is not a file of format {FORMAT} that holds its own facts")
-    return tensors, facts
+        with safe_open(path, "pt") as file:
+            return _own_facts(path, file.metadata())
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"cannot read {path}: {error}") from None
 
 
 def put(path: Path, data: bytes) -> None:
@@ -154,6 +159,16 @@ def fill(
     if problems:
         raise CheckpointError(f"{where} does not fit {type(module).__name__}: {'; '.join(problems)}")
     module.load_state_dict({k: v.to(wanted[k].dtype) for k, v in tensors.items()}, strict=not parts)
+
+
+def _own_facts(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
+    try:
+        facts = json.loads((metadata or {}).get("facts", "null"))
+    except ValueError:
+        facts = None
+    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+        raise CheckpointError(f"{path} is not a file of format {FORMAT} that holds its own facts")
+    return facts
 
 
 def _part(path: Path, data: bytes) -> Path:

@@ -172,14 +172,10 @@ def _said(value: Any) -> str:
 
 def _facts(shard: Path) -> dict[str, Any]:
     """What a shard says of itself, without its tensors."""
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(shard, "pt") as file:
-            facts = json.loads((file.metadata() or {})["facts"])
-    except (OSError, SafetensorError, ValueError, KeyError):
+        return checkpoint.packed_facts(shard)
+    except CheckpointError:
         raise _broken(shard) from None
-    return facts if isinstance(facts, dict) else {}
 
 
 def _read(shard: Path) -> list[Row]:
