@@ -24,7 +24,7 @@ import numpy as np
 
 from mimica.anomaly.detector import Detector
 from mimica.anomaly.overlay import coloured_ply, heated, seen_picture, warmth
-from mimica.anomaly.parts.folder import png
+from mimica.anomaly.pictures import png
 from mimica.anomaly.scans.scan import Scan, Source
 from mimica.checkpoint import put
 from mimica.errors import CheckpointError, InputError, UsageError

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from mimica.anomaly.detector import Detector, Finding
-from mimica.anomaly.parts.sheet import shaded
+from mimica.anomaly.pictures import shaded
 from mimica.anomaly.samples import Sample
 
 _STOPS = (

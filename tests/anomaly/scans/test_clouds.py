@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mimica.anomaly.parts.folder import png
 from mimica.anomaly.parts.part import part
+from mimica.anomaly.pictures import png
 from mimica.anomaly.samples import Sample
 from mimica.anomaly.scans.sources import open_samples
 from mimica.errors import InputError

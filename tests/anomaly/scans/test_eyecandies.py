@@ -7,7 +7,8 @@ import pytest
 import yaml
 from PIL import Image
 
-from mimica.anomaly.parts.folder import png, tiff, write_parts
+from mimica.anomaly.parts.folder import tiff, write_parts
+from mimica.anomaly.pictures import png
 from mimica.anomaly.samples import GOOD
 from mimica.anomaly.scans.eyecandies import removed
 from mimica.anomaly.scans.sources import open_samples

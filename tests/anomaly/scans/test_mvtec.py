@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mimica.anomaly.parts.folder import png
+from mimica.anomaly.pictures import png
 from mimica.anomaly.samples import GOOD
 from mimica.anomaly.scans.sources import open_samples
 from mimica.errors import InputError

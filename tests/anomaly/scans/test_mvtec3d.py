@@ -8,8 +8,9 @@ import pytest
 import tifffile
 from PIL import Image
 
-from mimica.anomaly.parts.folder import png, tiff
+from mimica.anomaly.parts.folder import tiff
 from mimica.anomaly.parts.part import part
+from mimica.anomaly.pictures import png
 from mimica.anomaly.prepare import prepare
 from mimica.anomaly.samples import GOOD
 from mimica.anomaly.scans.sources import open_samples

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mimica.anomaly.parts.folder import Wanted, png
+from mimica.anomaly.parts.folder import Wanted
 from mimica.anomaly.parts.part import Taken, picture, taken
 from mimica.anomaly.parts.settings import PartSettings, Split
 from mimica.anomaly.parts.view import lit, normals, sampled
+from mimica.anomaly.pictures import png
 from mimica.anomaly.samples import GOOD
 from mimica.checkpoint import put
 

@@ -16,11 +16,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from mimica import __version__
 from mimica.anomaly.parts.part import part
 from mimica.anomaly.parts.settings import Category, Layout, PartSettings, Split
+from mimica.anomaly.pictures import png
 from mimica.anomaly.samples import GOOD, Sample
 from mimica.checkpoint import put
 from mimica.errors import CheckpointError, InputError, MissingExtra, UsageError
@@ -141,13 +141,6 @@ def _file(kind: str, drawn: Sample, *, alpha: bool) -> bytes:
         return png(drawn.mask.astype(np.uint8) * 255)
     solid = np.full((*drawn.size, 1), 255, np.uint8)
     return png(np.concatenate([drawn.rgb, solid], -1) if alpha else drawn.rgb)
-
-
-def png(image: np.ndarray) -> bytes:
-    """A picture without loss: uint8 [H, W], [H, W, 3] or [H, W, 4], or uint16 [H, W]."""
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "PNG", compress_level=3)
-    return file.getvalue()
 
 
 def tiff(points: np.ndarray) -> bytes:

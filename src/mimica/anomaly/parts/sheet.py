@@ -5,16 +5,15 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageDraw
 
 from mimica.anomaly.parts.part import part
 from mimica.anomaly.parts.settings import PartSettings
-from mimica.anomaly.samples import GOOD, Sample
+from mimica.anomaly.pictures import shaded
+from mimica.anomaly.samples import GOOD
 from mimica.checkpoint import put
 
 _SIDE, _LEFT, _ABOVE = 128, 84, 44
-_RIM, _NONE = (255, 60, 60), (40, 44, 60)
 
 
 def save_sheet(path: Path, settings: PartSettings) -> None:
@@ -39,22 +38,3 @@ def save_sheet(path: Path, settings: PartSettings) -> None:
     file = io.BytesIO()
     page.save(file, "PNG")
     put(path, file.getvalue())
-
-
-def shaded(sample: Sample) -> np.ndarray:
-    """The shape of a sample that has points as a grey picture under a light from above left: uint8 [H, W, 3]."""
-    assert sample.xyz is not None
-    z = sample.xyz[..., 2]
-    filled = np.where(sample.measured, z, np.nanmedian(z))
-    across = float(np.nanmedian(np.abs(np.diff(sample.xyz[..., 0], axis=1)))) or 1e-3
-    down, right = np.gradient(filled, across)
-    way = np.stack([-right, -down, -np.ones_like(filled)], -1)
-    way /= np.linalg.norm(way, axis=-1, keepdims=True)
-    light = np.array([0.45, 0.45, -0.77])
-    image = np.repeat((np.clip(way @ light, 0, 1) * 255).astype(np.uint8)[..., None], 3, -1)
-    image[~sample.measured] = _NONE
-    if sample.mask is not None:
-        from scipy import ndimage
-
-        image[sample.mask & ~ndimage.binary_erosion(sample.mask)] = _RIM
-    return image
