@@ -14,6 +14,8 @@ import hypothesis
 import pytest
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from mimica.encoders.towers import DualEncoder
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny tensors: threads cost more than they save
@@ -102,6 +104,36 @@ def minilm(monkeypatch: pytest.MonkeyPatch, tiny_text_folder: Path) -> None:
     from mimica import assets
 
     monkeypatch.setattr(assets, "find", {"minilm": tiny_text_folder}.__getitem__)
+
+
+@pytest.fixture(scope="session")
+def mobilenet_weights() -> dict[str, Tensor]:
+    """Random weights by the names that torchvision has for those of MobileNetV2."""
+    import torch
+
+    from oracles import mobilenet
+
+    torch.manual_seed(0)
+    made = {}
+    for name, shape in mobilenet.shapes().items():
+        if name.endswith("tracked"):
+            made[name] = torch.tensor(7)
+        elif len(shape) > 1:
+            made[name] = torch.randn(shape) * (1.2 / math.prod(shape[1:]) ** 0.5)
+        else:
+            made[name] = torch.rand(shape) * 0.2 + (0.9 if name.endswith(("weight", "var")) else -0.1)
+    return made | {"classifier.1.weight": torch.zeros(1000, 1280), "classifier.1.bias": torch.zeros(1000)}
+
+
+@pytest.fixture
+def mobilenet(mobilenet_weights: dict[str, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are taken for the asset `mobilenet-v2`."""
+    import torch
+
+    from mimica import assets
+
+    torch.save(mobilenet_weights, tmp_path / "mobilenet_v2-b0353104.pth")
+    monkeypatch.setattr(assets, "find", {"mobilenet-v2": tmp_path}.__getitem__)
 
 
 @pytest.fixture(scope="session")

@@ -161,6 +161,24 @@ def fill(
     module.load_state_dict({k: v.to(wanted[k].dtype) for k, v in tensors.items()}, strict=not parts)
 
 
+def fill_from_torchvision(module: torch.nn.Module, asset: str) -> None:
+    """Give a network of transformers without a head the weights that torchvision trained, which are an asset.
+
+    Raises AssetError without the asset, CheckpointError where its file is another network's.
+    """
+    import torch
+
+    from mimica.assets import file
+
+    weights = torch.load(file(asset), weights_only=True)
+    features = [value for name, value in weights.items() if name.startswith("features.")]
+    named = module.state_dict()  # both libraries list the same layers in the same order
+    if [value.shape for value in features] != [value.shape for value in named.values()]:
+        kind = type(module).__name__
+        raise CheckpointError(f"{asset} holds other tensors than a {kind}; mimica assets check {asset}")
+    module.load_state_dict(dict(zip(named, features, strict=True)))
+
+
 def _own_facts(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
     try:
         facts = json.loads((metadata or {}).get("facts", "null"))

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import pytest
@@ -19,34 +18,18 @@ from oracles import mobilenet as oracle
 SMALL = MobileConfig(enlarged=64, dim=8)
 
 
-@pytest.fixture(scope="module")
-def weights() -> dict[str, Tensor]:
-    torch.manual_seed(0)
-    made = {}
-    for name, shape in oracle.shapes().items():
-        if name.endswith("tracked"):
-            made[name] = torch.tensor(7)
-        elif len(shape) > 1:
-            made[name] = torch.randn(shape) * (1.2 / math.prod(shape[1:]) ** 0.5)
-        else:
-            made[name] = torch.rand(shape) * 0.2 + (0.9 if name.endswith(("weight", "var")) else -0.1)
-    return made | {"classifier.1.weight": torch.zeros(1000, 1280), "classifier.1.bias": torch.zeros(1000)}
-
-
 @pytest.fixture
-def begun(weights: dict[str, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MobileVision:
+def begun(mobilenet: None) -> MobileVision:
     """A teacher that began with weights in a file like torchvision's."""
-    torch.save(weights, tmp_path / "mobilenet_v2-b0353104.pth")
-    monkeypatch.setattr(assets, "find", {"mobilenet-v2": tmp_path}.__getitem__)
     vision = MobileVision(SMALL)
     vision.begin()
     return vision.eval()
 
 
-def test_features_are_those_of_torchvisions_network(begun: MobileVision, weights: dict[str, Tensor]) -> None:
+def test_features_are_those_of_torchvisions_network(begun: MobileVision, mobilenet_weights: dict[str, Tensor]) -> None:
     images = begun.normalise(torch.rand(2, 3, 48, 48))
     large = F.interpolate(images.double(), size=(64, 64), mode="bilinear", align_corners=False)
-    wanted = oracle.features(large, {name: value.double() for name, value in weights.items()}).mean((2, 3))
+    wanted = oracle.features(large, {name: value.double() for name, value in mobilenet_weights.items()}).mean((2, 3))
     wanted = wanted @ begun.project.weight.double().T
     found = begun(images)
     assert found.shape == (2, 8)
@@ -55,9 +38,9 @@ def test_features_are_those_of_torchvisions_network(begun: MobileVision, weights
 
 
 def test_weights_of_another_network_are_refused(
-    weights: dict[str, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mobilenet_weights: dict[str, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    torch.save(dict(list(weights.items())[5:]), tmp_path / "mobilenet_v2-b0353104.pth")
+    torch.save(dict(list(mobilenet_weights.items())[5:]), tmp_path / "mobilenet_v2-b0353104.pth")
     monkeypatch.setattr(assets, "find", {"mobilenet-v2": tmp_path}.__getitem__)
     with pytest.raises(CheckpointError, match="mobilenet-v2 holds other tensors than a MobileNetV2"):
         MobileVision(SMALL).begin()

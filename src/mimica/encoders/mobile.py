@@ -13,9 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mimica import assets
+from mimica.checkpoint import fill_from_torchvision
 from mimica.encoders.compact import standard_greys
-from mimica.errors import CheckpointError
 
 ASSET = "mobilenet-v2"
 
@@ -70,12 +69,7 @@ class MobileVision(nn.Module):
 
         Raises CheckpointError where its file is another network's.
         """
-        weights = torch.load(assets.file(ASSET), weights_only=True)
-        features = [value for name, value in weights.items() if name.startswith("features.")]
-        named = self.body.state_dict()  # both libraries list the same layers in the same order
-        if [value.shape for value in features] != [value.shape for value in named.values()]:
-            raise CheckpointError(f"{ASSET} holds other tensors than a MobileNetV2; mimica assets check {ASSET}")
-        self.body.load_state_dict(dict(zip(named, features, strict=True)))
+        fill_from_torchvision(self.body, ASSET)
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """As the compact encoder does, so that both can look at the same picture."""

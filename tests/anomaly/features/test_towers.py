@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mimica import assets
 from mimica.anomaly.features.dino import Dino, DinoV2, normalised
 from mimica.anomaly.features.maker import make
 from mimica.anomaly.features.mobilenet import MobileNet
@@ -120,29 +119,13 @@ def test_the_hash_is_of_the_weights_and_not_of_their_place(dino_file: Path, tmp_
     assert sha256(copy) != sha256(dino_file)
 
 
-@pytest.fixture
-def mobilenet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Tensor]:
-    """The asset is there, with random weights."""
-    torch.manual_seed(0)
-    made = {}
-    for name, shape in mobilenet_oracle.shapes().items():
-        if name.endswith("tracked"):
-            made[name] = torch.tensor(7)
-        elif len(shape) > 1:
-            made[name] = torch.randn(shape) * (1.2 / math.prod(shape[1:]) ** 0.5)
-        else:
-            made[name] = torch.rand(shape) * 0.2 + (0.9 if name.endswith(("weight", "var")) else -0.1)
-    torch.save(made, tmp_path / "mobilenet_v2-b0353104.pth")
-    monkeypatch.setattr(assets, "find", {"mobilenet-v2": tmp_path}.__getitem__)
-    return made
-
-
-def test_middle_maps_are_torchvisions(mobilenet: dict[str, Tensor], make_part: Callable[..., Sample]) -> None:
+@pytest.mark.usefixtures("mobilenet")
+def test_middle_maps_are_torchvisions(mobilenet_weights: dict[str, Tensor], make_part: Callable[..., Sample]) -> None:
     part = make_part(0)
     assert part.rgb is not None
     maker = MobileNet(side=64, cells=8)
     found = maker(part)
-    exact = {name: value.double() for name, value in mobilenet.items()}
+    exact = {name: value.double() for name, value in mobilenet_weights.items()}
     levels = mobilenet_oracle.levels(normalised(stretch_colour(part.rgb, 64)).double(), exact)
     wanted = []
     for number in (3, 6, 13):  # torchvision's numbers: the last blocks of 24, 32 and 96 channels
@@ -155,7 +138,8 @@ def test_middle_maps_are_torchvisions(mobilenet: dict[str, Tensor], make_part: C
     assert maker.facts["weights"].startswith("b03531")
 
 
-def test_the_number_of_threads_changes_no_bit(mobilenet: dict[str, Tensor], make_part: Callable[..., Sample]) -> None:
+@pytest.mark.usefixtures("mobilenet")
+def test_the_number_of_threads_changes_no_bit(make_part: Callable[..., Sample]) -> None:
     maker, part, threads = MobileNet(), make_part(0), torch.get_num_threads()
     try:
         found = []

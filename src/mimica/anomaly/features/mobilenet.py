@@ -18,7 +18,8 @@ from mimica.anomaly.features.dino import normalised
 from mimica.anomaly.features.maker import Modality, colour_of
 from mimica.anomaly.grid import finite, stretch_colour
 from mimica.anomaly.samples import Sample
-from mimica.errors import CheckpointError, MissingExtra
+from mimica.checkpoint import fill_from_torchvision
+from mimica.errors import MissingExtra
 
 ASSET = "mobilenet-v2"
 LEVELS = (1, 4, 11)
@@ -73,10 +74,5 @@ def _body() -> Any:
     except ImportError:
         raise MissingExtra("transformers", "anomaly") from None
     body: Any = MobileNetV2Model(MobileNetV2Config(tf_padding=False, layer_norm_eps=1e-5), add_pooling_layer=False)
-    weights = torch.load(assets.file(ASSET), weights_only=True)
-    features = [value for name, value in weights.items() if name.startswith("features.")]
-    named = body.state_dict()  # both libraries list the same layers in the same order
-    if [value.shape for value in features] != [value.shape for value in named.values()]:
-        raise CheckpointError(f"{ASSET} holds other tensors than a MobileNetV2; mimica assets check {ASSET}")
-    body.load_state_dict(dict(zip(named, features, strict=True)))
+    fill_from_torchvision(body, ASSET)
     return body.eval()
