@@ -5,13 +5,12 @@ from __future__ import annotations
 from html import escape
 from importlib import resources
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from mimica import __version__
 from mimica.anomaly.detector import Detector
-from mimica.look.page import definitions, page_style
+from mimica.look.page import DOT, card, definitions, page
 
 if TYPE_CHECKING:
     from mimica.anomaly.inspection import Inspection, Row
@@ -19,30 +18,24 @@ if TYPE_CHECKING:
 MOST = 400
 """Parts shown at most: those that score highest; the table has them all."""
 _MOST_WRONG = 50
-_DOT = '<span class="dot">·</span>'
-_SCALE = "transparent 31%, rgba(255,140,0,.5) 42%, rgba(225,40,30,.75) 67%, rgba(120,0,80,.88)"
 
 
 def parts_page(found: Inspection, detector: Detector, source: str, bank: str) -> str:
     """The whole page, which refers to the pictures that lie beside it."""
-    template = Template(resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
     judged = sorted((row for row in found.rows if row.score is not None), key=lambda row: -(row.score or 0.0))
     defective = sum(row.verdict == "defective" for row in judged)
     told = [_count(len(judged), "part"), f"{defective} defective", f"{len(found.failed)} not judged",
             f"{escape(Path(bank).name) or 'a bank'} of {_count(len(detector.bank.shots), 'good part')}"]  # fmt: skip
     sections = [
-        _card("Parts that could not be judged", _wrong(found)), _card("Parts, worst first", _parts(judged, found)),
-        _card("The bank", definitions(_about(detector, source))),
+        card("Parts that could not be judged", _wrong(found)), card("Parts, worst first", _parts(judged, found)),
+        card("The bank", definitions(_about(detector, source))),
     ]  # fmt: skip
     stopped = '<p class="banner">Stopped before all parts were judged; the same command goes on.</p>'
-    return template.substitute(
-        title="Parts and what is wrong with them", style=page_style(), scale=_SCALE, facts=f" {_DOT} ".join(told),
-        banner=stopped if found.stopped else "", sections="\n".join(filter(None, sections)),
+    return page(
+        "Parts and what is wrong with them", "\n".join(filter(None, sections)), facts=told, notice=False,
+        banner=stopped if found.stopped else "",
+        style=resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8"),
     )  # fmt: skip
-
-
-def _card(title: str, inside: str) -> str:
-    return f'<section class="card"><h2>{escape(title)}</h2>{inside}</section>' if inside else ""
 
 
 def _wrong(found: Inspection) -> str:
@@ -70,11 +63,11 @@ def _part(row: Row, out: Path) -> str:
         f'<a href="{folder}/{link}.png"><img loading="lazy" src="{folder}/{link}.png" alt="{alt} {name}"></a>'
         for folder, alt in (("seen", "the part"), ("heat", "the heat of"))
     )
-    cloud = f' {_DOT} <a href="points/{link}.ply">points</a>' if (out / "points" / f"{row.part}.ply").is_file() else ""
+    cloud = f' {DOT} <a href="points/{link}.ply">points</a>' if (out / "points" / f"{row.part}.ply").is_file() else ""
     return (
         f'<li><div class="pair">{pair}</div><div class="told"><b>{name}</b>'
         f'<span class="verdict {row.verdict}">{row.verdict}</span></div>'
-        f'<div class="soft">score {row.score:.3g} {_DOT} {_alarm(row)}{cloud}</div></li>'
+        f'<div class="soft">score {row.score:.3g} {DOT} {_alarm(row)}{cloud}</div></li>'
     )
 
 

@@ -7,46 +7,40 @@ from collections.abc import Sequence
 from html import escape
 from importlib import resources
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING
 
 from mimica import __version__
 from mimica.data.sampling import SAMPLINGS
 from mimica.experiments.literature import DATA
 from mimica.experiments.results import Part, Results
-from mimica.look.page import definitions, page_style
+from mimica.look.page import card, definitions, page
 from mimica.look.palette import class_colours
 from mimica.metrics.classification import Interval
-from mimica.notice import NOTICE, SHORT
 
 if TYPE_CHECKING:
     from mimica.experiments.evaluate import Report
 
-_DOT = '<span class="dot">·</span>'
 _HEAT = "47,111,159"
 _MOST_UNREAD = 20
 
 
 def render(report: Report) -> str:
     """The whole page."""
-    template = Template(resources.files(__package__).joinpath("report.html").read_text(encoding="utf-8"))
     found = report.found
     sections = [
-        _card("Result", _headline(found) + _folds(found)),
-        _card("Recall by class", _recalls(found)),
-        _card("Confusion", _confusion(found), "labelled in rows, read as in columns; % of the row, and clips"),
-        _card("How far confidence can be trusted", _picture(report, "confidence.png", _CONFIDENCE)),
-        _card("Video features", _picture(report, "tsne.png", _about_features(report))),
-        _card("By group", _groups(found), "such as the scenes of FERV39k") if found.groups else "",
+        card("Result", _headline(found) + _folds(found)),
+        card("Recall by class", _recalls(found)),
+        card("Confusion", _confusion(found), "labelled in rows, read as in columns; % of the row, and clips"),
+        card("How far confidence can be trusted", _picture(report, "confidence.png", _CONFIDENCE)),
+        card("Video features", _picture(report, "tsne.png", _about_features(report))),
+        card("By group", _groups(found), "such as the scenes of FERV39k") if found.groups else "",
         _beside(report),
-        _card("LaTeX", f"<pre>{escape(report.latex.rstrip())}</pre>"),
+        card("LaTeX", f"<pre>{escape(report.latex.rstrip())}</pre>"),
         _models(report),
-        _card("Not read", _unread(found), "each counts as wrong") if found.unread else "",
+        card("Not read", _unread(found), "each counts as wrong") if found.unread else "",
     ]
-    return template.substitute(
-        title=escape(report.title), style=page_style(), facts=_facts(report), short=escape(SHORT),
-        banner=_banner(report), sections="".join(sections), notice=escape(NOTICE),
-    )  # fmt: skip
+    style = resources.files(__package__).joinpath("report.css").read_text(encoding="utf-8")
+    return page(report.title, "".join(sections), facts=_facts(report), banner=_banner(report), style=style)
 
 
 _CONFIDENCE = (
@@ -54,21 +48,15 @@ _CONFIDENCE = (
 )
 
 
-def _card(title: str, inside: str, sub: str = "") -> str:
-    told = f'<span class="sub">{escape(sub)}</span>' if sub else ""
-    return f'<section class="card"><h2>{escape(title)}{told}</h2>{inside}</section>' if inside else ""
-
-
-def _facts(report: Report) -> str:
+def _facts(report: Report) -> list[str]:
     found = report.found
-    told = [
+    return [
         f"{found.n:,} test clips, each read once",
         f"{len(found.labels)} classes",
         f"protocol {escape(report.protocol)}",
         f"selected on: {escape(report.selected_on)}",
         f"measured on {report.written:%d %B %Y} with Mimica {escape(__version__)}",
     ]
-    return f" {_DOT} ".join(told)
 
 
 def _banner(report: Report) -> str:
@@ -184,7 +172,7 @@ def _beside(report: Report) -> str:
     dates = sorted({row.gathered for row in report.published})
     ordered = [row for _, row in sorted(rows, key=lambda one: -one[0])]
     head = ["method", _Words("backbone"), "audio", "UAR %", "WAR %", _Words("where it was read")]
-    return _card(
+    return card(
         f"Beside published figures of {data}",
         _table(head, ordered, "rows")
         + f'<p class="hint">As printed by their authors, gathered {escape(" and ".join(dates))}, in the order of WAR; '
@@ -214,7 +202,7 @@ def _models(report: Report) -> str:
         "views": "1" if how.views == 1 else f"{how.views}, their logits averaged",
     }
     table = _table(["fold", *map(_Words, heads), "sha256"], rows, "rows")
-    return _card("What was measured, and how", f'{table}<div class="reads">{definitions(reads)}</div>')
+    return card("What was measured, and how", f'{table}<div class="reads">{definitions(reads)}</div>')
 
 
 def _picture(report: Report, name: str, hint: str) -> str:

@@ -2,20 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from importlib import resources
+from string import Template
+
+from mimica.notice import NOTICE, SHORT
+
+DOT = '<span class="dot">·</span>'
+"""Between facts on one line."""
+
+
+def page(
+    title: str, inside: str, *, facts: Sequence[str], banner: str = "", style: str = "", scripts: str = "",
+    notice: bool = True,
+) -> str:  # fmt: skip
+    """A whole page: its title with facts below it, a banner, what is inside, and the notice of what readings are.
+
+    All but the title is HTML already. `style` is what it has beside the style sheet of every page.
+    """
+    above = f'<p class="short">{escape(SHORT)}</p>\n{banner}' if notice else banner
+    footer = f'\n<footer class="notice"><p><b>{escape(SHORT)}</b> {escape(NOTICE)}</p></footer>' if notice else ""
+    return Template(_read("page.html")).substitute(
+        title=escape(title), facts=f" {DOT} ".join(facts), above=above, inside=inside + footer,
+        style=page_style() + style, scripts=scripts,
+    )  # fmt: skip
 
 
 def page_style() -> str:
     """The style sheet of every page that is written: light or dark as the reader's own machine has it."""
-    return resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
+    return _read("page.css")
+
+
+def card(title: str, inside: str, sub: str = "") -> str:
+    """A part of a page below a heading, with a word beside it; nothing where there is nothing inside."""
+    told = f'<span class="sub">{escape(sub)}</span>' if sub else ""
+    return f'<section class="card"><h2>{escape(title)}{told}</h2>{inside}</section>' if inside else ""
 
 
 def definitions(facts: Mapping[str, object]) -> str:
     """Facts as a list of terms and what they are, inner ones nested; nothing where there are none."""
     items = "".join(f"<dt>{escape(str(k).replace('_', ' '))}</dt><dd>{_value(v)}</dd>" for k, v in facts.items())
     return f"<dl>{items}</dl>" if items else ""
+
+
+def _read(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def _value(value: object) -> str:
