@@ -16,9 +16,8 @@ from typing import Any
 from urllib.parse import quote
 
 from mimica.clips import STATUSES
-from mimica.look.page import definitions, page_style
+from mimica.look.page import DOT, definitions, page
 from mimica.look.palette import STATUS, class_colours, person_colour
-from mimica.notice import NOTICE, SHORT
 from mimica.reading.events import Closed, Opened
 from mimica.reading.sinks.figures import CHANGED
 from mimica.reading.sinks.series import Change, Summary
@@ -26,7 +25,6 @@ from mimica.reading.sinks.thumbnails import SIDE, Thumbnail
 from mimica.reading.sinks.trust import trust_figures, trust_section, without_curves
 
 _MOST_CHANGES = 6
-_DOT = '<span class="dot">·</span>'
 _MEANS = {
     "ok": "a face was seen well and a class reached the threshold",
     "unsure": "a face was seen, but no class reached the threshold",
@@ -71,19 +69,8 @@ class Contents:
 
 def render(contents: Contents) -> str:
     """The whole page."""
-    from plotly.offline import get_plotlyjs
-
-    template = Template(resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
     title = f"Apparent expression in {PurePath(contents.opened.source).name or contents.opened.source}"
-    figures = {f"figure-{p.person}": p.figure for p in contents.persons}
-    if contents.persons:
-        figures |= trust_figures(contents.opened.model)
-    return template.substitute(
-        title=escape(title),
-        style=page_style(),
-        short=escape(SHORT),
-        facts=_facts(contents),
-        banner=_banner(contents),
+    inside = Template(_read("page.html")).substitute(
         player=_player(contents),
         summary=_photo_table(contents) if contents.still else _table(contents),
         legend=_legend(contents),
@@ -92,10 +79,26 @@ def render(contents: Contents) -> str:
         trust=trust_section(contents.opened.model) if contents.persons else "",
         model=definitions(without_curves(contents.opened.model)) or "<p>The model says nothing of itself.</p>",
         settings=definitions({"source": contents.opened.source, **contents.opened.settings, **_frames(contents)}),
-        notice=escape(NOTICE),
-        figures=json.dumps(figures, separators=(",", ":")).replace("<", "\\u003c"),
-        plotly=get_plotlyjs() if contents.persons else "",
     )
+    return page(title, inside, facts=_facts(contents), banner=_banner(contents), scripts=_scripts(contents))
+
+
+def _scripts(contents: Contents) -> str:
+    from plotly.offline import get_plotlyjs
+
+    figures = {f"figure-{p.person}": p.figure for p in contents.persons}
+    if contents.persons:
+        figures |= trust_figures(contents.opened.model)
+    told = json.dumps(figures, separators=(",", ":")).replace("<", "\\u003c")
+    return (
+        f'<script type="application/json" id="figures">{told}</script>\n'
+        f"<script>{get_plotlyjs() if contents.persons else ''}</script>\n"
+        f"<script>\n{_read('figures.js')}</script>\n"
+    )
+
+
+def _read(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def clock(seconds: float, decimals: int = 0) -> str:
@@ -113,7 +116,7 @@ def clock(seconds: float, decimals: int = 0) -> str:
     return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
 
 
-def _facts(contents: Contents) -> str:
+def _facts(contents: Contents) -> list[str]:
     about = contents.opened
     facts = []
     if contents.link is not None:
@@ -126,7 +129,7 @@ def _facts(contents: Contents) -> str:
     shown, hidden = len(contents.persons), len(contents.hidden)
     facts.append(f"{shown + hidden} {'person' if shown + hidden == 1 else 'people'}")
     facts.append(f"read on {contents.written:%d %B %Y} with Mimica {escape(contents.version)}")
-    return f" {_DOT} ".join(facts)
+    return facts
 
 
 def _href(link: str) -> str:
@@ -286,7 +289,7 @@ def _thumbnail(t: Thumbnail, person: int, contents: Contents) -> str:
     return (
         f'<li><img src="data:image/jpeg;base64,{data}" width="{SIDE}" height="{SIDE}" alt="{escape(alt)}" '
         f'style="border-color:{colour}"><span class="name">{escape(name)}</span>'
-        f'<span class="num">{f"{when}{_DOT} " if when else ""}{t.confidence:.2f}</span></li>'
+        f'<span class="num">{f"{when}{DOT} " if when else ""}{t.confidence:.2f}</span></li>'
     )
 
 
