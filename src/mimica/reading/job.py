@@ -144,11 +144,11 @@ def run(
             waiting.append(source)
     if not waiting:
         return
-    # Where a model is refused nothing is left behind, and it is said once and not by every process.
-    reader = _reader(job)
+    reader = _reader(job)  # first of all: a model that is refused leaves nothing behind, and is told of once
+    work = partial(_alone, reader) if jobs == 1 or len(waiting) < 2 else _together
+    del reader  # each of several processes has its own
     # Before anything is read: a folder that cannot be written to is known, and a run that is killed has its names.
     record.claim({source: named[source] for source in waiting})
-    work = partial(_alone, reader) if jobs == 1 or len(waiting) < 2 else _together
     for outcome in work(job, [(source, named[source]) for source in waiting], jobs, progress, stopped):
         record.keep(outcome, named[outcome.source])
         yield outcome
