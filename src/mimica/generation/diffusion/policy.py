@@ -24,9 +24,13 @@ class Condition:
     tensors: dict[str, Tensor]
     """By name, each with B first; B clips are conditioned on."""
     activation: Tensor
-    """How much the plan moves at each frame of latents, its mean over units, [B, F], 0 to 1; 0 without a plan."""
+    """How much the plan moves at each frame of latents, its mean over the units planned, [B, F], 0 to 1; 0 without."""
     change: Tensor
     """How much the plan changes from each frame of latents to the next, ‖A*(τ+1) − A*(τ)‖₁, [B, F − 1]."""
+    start: Tensor | None = None
+    """How far the plan is from rest at the first frame of latents, ‖A*(0)‖₁, [B]; None where it begins at rest."""
+    anchor: Tensor | None = None
+    """The latent of the still, [B, C, h, w], as a frame of latents has it; None for a model that has none."""
 
     def take(self, index: Tensor) -> Condition:
         """The condition of the clips at these places, [N] → N clips; a place may be named more than once."""
@@ -34,6 +38,8 @@ class Condition:
             tensors={name: tensor[index] for name, tensor in self.tensors.items()},
             activation=self.activation[index],
             change=self.change[index],
+            start=None if self.start is None else self.start[index],
+            anchor=None if self.anchor is None else self.anchor[index],
         )
 
 
