@@ -76,3 +76,241 @@ class PromptSettings:
             raise UsageError("a server and the name of its model go together; give both --server and --language-model")
         if not 1 <= self.samples <= 16 or not 0 <= self.retries <= 2 or not self.timeout > 0:
             raise UsageError("samples must be 1 to 16, retries 0 to 2, and the timeout above 0 seconds")
+
+
+Scheme = Literal["sde", "ddim"]
+Guided = Literal["off", "split", "coherent"]
+Rule = Literal["grpo", "ddpo", "dpok", "draft", "bon"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingSettings:
+    """How clips are sampled from noise."""
+
+    steps: int = 8
+    """How many steps lead from noise to a clip; each asks the model once for every pass of guidance."""
+    noise: float = 0.7
+    """How much chance there is in steps that are tuned: a of the flow's equation, or η of DDIM, 0 to 1."""
+    scheme: Scheme = "sde"
+    """How chance enters a flow: by its stochastic equation (sde), or as DDIM has it, which in ten steps or fewer stays
+    nearer to clips made without chance."""
+    shift: float = 1.0
+    """How far the steps of a flow move toward noise; 1 spaces them evenly."""
+    window: int = 0
+    """How many steps in a row have chance and are tuned, the others none; 0: all but the last."""
+    window_every: int = 25
+    """After how many iterations of tuning that window moves on by a step."""
+
+    def __post_init__(self) -> None:
+        for right, sentence in (
+            (2 <= self.steps <= 1000, f"steps must be 2 to 1000, got {self.steps}"),
+            (0 < self.noise <= 1, f"noise must be above 0 and at most 1, got {self.noise:g}"),
+            (self.shift > 0, f"shift must be above 0, got {self.shift:g}"),
+            (
+                0 <= self.window < self.steps and self.window_every >= 1,
+                f"a window must be 0 to {self.steps - 1} steps and move every 1 or more iterations, "
+                f"got {self.window} and {self.window_every}",
+            ),
+        ):
+            if not right:
+                raise UsageError(sentence)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuidanceSettings:
+    """How strongly a clip is drawn to what it shall show, frame by frame."""
+
+    frames: Guided = "off"
+    """Off: one weight for all; split: weights of still and words by frame; coherent: these, and frames held together
+    where the plan does not move."""
+    weight: float = 2.0
+    """With frames off: how far a prediction is drawn from nothing toward still, plan and words; 1 is no guidance."""
+    image_weight: float = 1.5
+    """How far it is drawn toward the still, at the first frame; 0.7 of that at the last."""
+    text_weight: float = 5.0
+    """How far it is drawn on toward plan and words, where the plan is at its strongest; half of that at rest."""
+    coherence: float = 0.2
+    """How strongly frames are held together at the end of sampling, from 0; at its start they are not."""
+    change_scale: float = 0.5
+    """A plan that changes by so much from one frame to the next, summed over units, loosens them to 1/e."""
+
+    def __post_init__(self) -> None:
+        if self.weight < 0 or self.image_weight < 0 or self.text_weight < 0:
+            raise UsageError("weights of guidance must be 0 or more")
+        if not 0 <= self.coherence <= 10 or not self.change_scale > 0:
+            raise UsageError(
+                f"coherence must be 0 to 10 and its scale above 0, got {self.coherence:g} and {self.change_scale:g}"
+            )
+
+    @property
+    def passes(self) -> int:
+        """How often the model is asked in each step."""
+        return 3 if self.frames != "off" else 1 if self.weight == 1 else 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RewardSettings:
+    """What clips are rewarded for, each by its weight; 0 leaves it out. Units and identity cannot be left out."""
+
+    units: float = 0.25
+    """Units move as planned, as strong as planned."""
+    expression: float = 0.15
+    """A recogniser takes the clip for its class."""
+    natural: float = 0.10
+    """Motion is smooth, sets in before its apex, and is as fast as real motion of its size."""
+    identity: float = 0.20
+    """The face stays that of the still."""
+    integrity: float = 0.15
+    """Pictures are whole."""
+    efficiency: float = 0.15
+    """Few questions are asked of the model."""
+    tail_weight: float = 1.5
+    """By how much units, expression and natural count more in scarce classes."""
+    bound: float = 5.0
+    """The largest advantage, in deviations."""
+
+    def __post_init__(self) -> None:
+        weights = self.weights()
+        if min(weights.values()) < 0 or self.tail_weight < 1 or not self.bound > 0:
+            raise UsageError("weights of rewards must be 0 or more, the tail's 1 or more, the bound above 0")
+        least = 0.1 * sum(weights.values())
+        if min(self.units, self.identity) < least or not self.units > 0:
+            raise UsageError(
+                "rewards for units and for identity must each have a tenth of all weight or more, lest frames in any "
+                f"order, or another face, should pay; got {self.units:g} and {self.identity:g} of {10 * least:g}"
+            )
+
+    def weights(self) -> dict[str, float]:
+        """The weight of each reward by its name."""
+        return {name: float(getattr(self, name)) for name in REWARDS}
+
+
+REWARDS = ("units", "expression", "natural", "identity", "integrity", "efficiency")
+"""The names of all rewards."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuningSettings:
+    """How a generator is tuned by rewards."""
+
+    rule: Rule = "grpo"
+    """How rewards change it: within groups (grpo), by each prompt's own past (ddpo), held to the model before (dpok),
+    through the last steps themselves (draft), or by learning the best of each group (bon)."""
+    iterations: int = 60
+    """How often clips are made and learned from."""
+    groups: int = 5
+    """How many stills with a plan are taken in an iteration."""
+    group: int = 6
+    """How many clips are made of each, from one and the same noise."""
+    steps: tuple[int, ...] = (6, 8, 10)
+    """How many steps clips are made with; one of these is drawn for each group."""
+    choose_steps: bool = False
+    """Learn beside it how few steps a clip needs, among 4, 6, 8, 12 and 20, and draw those instead."""
+    lr: float = 3e-4
+    """Learning rate."""
+    clip_range: float = 1e-3
+    """How far the ratio of probabilities may move from 1 before it pays no more (grpo, ddpo)."""
+    kl: float = 0.03
+    """Weight of the distance from the model before tuning; ddpo and bon have none."""
+    weight_decay: float = 1e-4
+    """Weight decay of AdamW."""
+    max_norm: float = 1.0
+    """The largest norm of a gradient."""
+    ema: float = 0.995
+    """Decay of the average of the weights that is measured and kept; 0: none."""
+    fraction: float = 0.6
+    """Share of the steps with chance that is learned from, drawn anew in each iteration."""
+    updates: int = 1
+    """How often the same clips are learned from."""
+    last: int = 1
+    """Through how many last steps draft goes back."""
+    rank: int = 32
+    """Rank of the adapter (LoRA)."""
+    alpha: int = 32
+    """Scale of the adapter, which is alpha / rank."""
+    evaluate_every: int = 10
+    """After how many iterations held-out clips are made and judged; 0: never."""
+    save_every: int = 1
+    """How many iterations may be lost when it is killed."""
+    most_kl: float = 0.05
+    """It stops where clips are as far as that from the model before, mean over latents and steps."""
+    patience: int = 3
+    """It stops where so many times in a row held-out judges found worse what those that reward found better."""
+    least_diversity: float = 0.7
+    """It stops where clips of one plan differ by less than this share of what they did before."""
+    seed: int = 0
+    """What all that is random depends on."""
+
+    def __post_init__(self) -> None:
+        for name, least in {"iterations": 1, "groups": 1, "group": 2, "updates": 1, "last": 1, "rank": 1, "alpha": 1,
+                            "evaluate_every": 0, "save_every": 1, "patience": 1}.items():  # fmt: skip
+            if getattr(self, name) < least:
+                raise UsageError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        for right, sentence in (
+            (self.steps and min(self.steps) > 1, f"steps must be one number or more, each above 1, got {self.steps}"),
+            (self.lr > 0, f"lr must be above 0, got {self.lr:g}"),
+            (0 < self.clip_range < 1, f"clip-range must be between 0 and 1, got {self.clip_range:g}"),
+            (self.kl >= 0 and self.weight_decay >= 0, "kl and weight-decay must be 0 or more"),
+            (0 <= self.ema < 1, f"ema must be from 0 to below 1, got {self.ema:g}"),
+            (0 < self.fraction <= 1, f"fraction must be above 0 and at most 1, got {self.fraction:g}"),
+            (
+                self.last < min(self.steps, default=2),
+                f"draft goes back through fewer steps than there are: {self.last}",
+            ),
+        ):
+            if not right:
+                raise UsageError(sentence)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationSettings:
+    """How many clips of which classes are made, round by round."""
+
+    level: float = 0.5
+    """How far classes are brought toward the most frequent: 0 all the way, 1 not at all."""
+    most: float = 5.0
+    """How many times as many clips as there are may be added to a class."""
+    most_scarce: float = 20.0
+    """The same of a class of fewer than 30 clips."""
+    focus: float = 1.0
+    """How much more a class counts that is recognised badly: (1 − recall) to this power."""
+    limit: float = 0.5
+    """The largest share of a round that a class may have, where others lack clips too."""
+    least_accepted: float = 0.10
+    """A class of which less than this share is accepted needs real clips and gets no more."""
+    rounds: int = 2
+    """Generating stops where so many rounds in a row left the recall of validation no higher."""
+
+    def __post_init__(self) -> None:
+        for right, sentence in (
+            (0 <= self.level <= 1, f"level must be 0 to 1, got {self.level:g}"),
+            (self.most >= 0 and self.most_scarce >= 0, "most and most-scarce must be 0 or more"),
+            (self.focus >= 0, f"focus must be 0 or more, got {self.focus:g}"),
+            (0 < self.limit <= 1, f"limit must be above 0 and at most 1, got {self.limit:g}"),
+            (0 < self.least_accepted < 1, f"least-accepted must be between 0 and 1, got {self.least_accepted:g}"),
+            (self.rounds >= 1, f"rounds must be 1 or more, got {self.rounds}"),
+        ):
+            if not right:
+                raise UsageError(sentence)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilterSettings:
+    """Which generated clips are kept."""
+
+    consistency: float = 0.0
+    """Measured units must speak for the class by more than this, in nats."""
+    probability: float = 0.5
+    """Recognisers that rewarded nothing must give the class this probability or more."""
+    identity: float = 0.4
+    """The face must be this like the one it was made from, cosine."""
+    nearest: float = 0.98
+    """A clip more like one to train on than this, cosine, adds nothing."""
+    own: float = 0.7
+    """Share of the class that was asked for in the label of a clip; recognisers have the rest."""
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.probability <= 1 and -1 <= self.identity <= 1 and -1 <= self.nearest <= 1):
+            raise UsageError("a probability is 0 to 1, and likeness is -1 to 1")
+        if not 0.5 < self.own <= 1:
+            raise UsageError(f"own must be above 0.5 and at most 1, lest the label be another's, got {self.own:g}")
