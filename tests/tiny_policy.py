@@ -38,7 +38,7 @@ class Plain:
     def alpha_bar(self, t: Tensor) -> Tensor:
         if self.kind == "flow":
             return (1 - t) ** 2 / ((1 - t) ** 2 + t**2)
-        return torch.cos(math.pi / 2 * t * 0.999) ** 2
+        return torch.cos(math.pi / 2 * t * 0.9) ** 2
 
     def state(self) -> dict[str, Any]:
         return {"backend": "test"}
