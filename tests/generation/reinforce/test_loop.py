@@ -13,10 +13,20 @@ pytest.importorskip("peft")
 from mimica.errors import CheckpointError, UsageError
 from mimica.generation.diffusion.policy import Condition
 from mimica.generation.reinforce.adapter import Adapter
+from mimica.generation.reinforce.loop import tune
 from mimica.generation.reinforce.objectives import OffPolicy
-from mimica.generation.settings import GuidanceSettings, Rule, SamplingSettings, TuningSettings
+from mimica.generation.rewards.judge import calibrated
+from mimica.generation.settings import (
+    REWARDS,
+    GuidanceSettings,
+    RewardSettings,
+    Rule,
+    SamplingSettings,
+    TuningSettings,
+)
+from tiny_judges import cast, detectors
 from tiny_policy import Kind, Tiny
-from tiny_tuning import PLAIN, SETTINGS, Bright, held_out, tuned, wanted, weights
+from tiny_tuning import PLAIN, SAMPLING, SETTINGS, Bright, held_out, tuned, wanted, weights
 
 RULES: tuple[Rule, ...] = ("grpo", "ddpo", "dpok", "draft", "bon")
 KINDS: tuple[Kind, ...] = ("flow", "ddim")
@@ -41,7 +51,8 @@ def test_every_rule_tunes_the_adapter_alone(rule: Rule, kind: Kind, tmp_path: Pa
     assert any(value.abs().sum() > 0 for name, value in after.items() if "lora_B" in name)
     assert end.iterations == 2
     told = rows(tmp_path)
-    assert [row["iteration"] for row in told] == [0, 1]
+    assert [row["iteration"] for row in told] == [0, 1, 2]
+    assert set(told[2]) == {"iteration", "rewarding", "held_out", "diversity"}
     assert all(key in told[0] for key in ("reward", "reward_units", "passed", "advantage", "loss", "rewarding"))
 
 
@@ -50,13 +61,42 @@ def test_every_rule_tunes_the_adapter_alone(rule: Rule, kind: Kind, tmp_path: Pa
 def test_before_anything_is_learned_ratios_are_one_with_all_guidance(kind: Kind, frames: str, tmp_path: Path) -> None:
     guidance = GuidanceSettings(frames=frames)  # type: ignore[arg-type]
     tuned(tmp_path, replace(SETTINGS, iterations=2, updates=2), kind=kind, guidance=guidance)
-    first, second = rows(tmp_path)
+    first, second, _ = rows(tmp_path)
     # The row tells of the second update on the same clips, when something was learned already.
     assert first["ratio_off"] > 1e-6
     tuned(tmp_path, replace(SETTINGS, iterations=2), kind=kind, guidance=guidance)
-    assert [row["ratio_off"] < 1e-4 for row in rows(tmp_path)] == [True, True]
+    assert [row["ratio_off"] < 1e-4 for row in rows(tmp_path)[:2]] == [True, True]
     assert rows(tmp_path)[0]["kl"] == 0.0
     assert second["kl"] > 0.0
+
+
+def test_clips_of_a_group_begin_with_one_noise_and_groups_with_others(tmp_path: Path) -> None:
+    class Watched(Tiny):
+        first: list[torch.Tensor]
+
+        def predict(self, latents: torch.Tensor, t: torch.Tensor, condition: Condition, **how: Any) -> torch.Tensor:
+            if bool((t == 1).all()) and not torch.is_grad_enabled():
+                self.first.append(latents)
+            return super().predict(latents, t, condition, **how)
+
+    policy = Watched()
+    policy.first = []
+    tune(policy, wanted(), Bright(), replace(SETTINGS, iterations=1, fraction=0.1), out=tmp_path, guidance=PLAIN)
+    groups = policy.first[: SETTINGS.groups]
+    assert all(torch.equal(one, one[:1].expand_as(one)) for one in groups)
+    assert not torch.equal(groups[0], groups[1])
+
+
+@pytest.mark.parametrize("rule", ["grpo", "draft"])
+def test_judges_of_faces_tune_a_generator_of_faces(rule: Rule, tmp_path: Path) -> None:
+    real = cast()["real"]
+    judge = calibrated(detectors(), RewardSettings(), real.clips, real.targets)
+    policy, few = Tiny(size=32), replace(SETTINGS, rule=rule, iterations=1, groups=1, group=2)
+    end = tune(policy, real.targets, judge, few, out=tmp_path, sampling=SAMPLING)
+    (row,) = rows(tmp_path)
+    assert end.iterations == 1
+    assert {f"reward_{name}" for name in REWARDS} < set(row)
+    assert row["norm"] > 0
 
 
 def test_a_generator_that_does_not_do_the_same_twice_is_refused(tmp_path: Path) -> None:
@@ -64,15 +104,13 @@ def test_a_generator_that_does_not_do_the_same_twice_is_refused(tmp_path: Path) 
         def predict(self, latents: torch.Tensor, t: torch.Tensor, condition: Condition, **how: Any) -> torch.Tensor:
             return super().predict(latents, t, condition, **how) + 0.1 * torch.randn_like(latents)
 
-    from mimica.generation.reinforce.loop import tune
-
     with pytest.raises(OffPolicy):
         tune(Restless(), wanted(), Bright(), SETTINGS, out=tmp_path, guidance=PLAIN)
 
 
 @pytest.mark.parametrize("rule", ["grpo", "ddpo", "draft", "bon"])
 def test_tuning_raises_what_is_rewarded(rule: Rule, tmp_path: Path) -> None:
-    settings = replace(SETTINGS, rule=rule, iterations=13, evaluate_every=12, groups=3, group=6, ema=0.0)
+    settings = replace(SETTINGS, rule=rule, iterations=12, evaluate_every=12, groups=3, group=6, ema=0.0)
     tuned(tmp_path, replace(settings, least_diversity=0.01))
     first, last = (row["rewarding"] for row in rows(tmp_path) if "rewarding" in row)
     assert last > first + 0.04
@@ -114,7 +152,8 @@ def test_it_stops_by_itself_says_why_and_stays_stopped(tmp_path: Path) -> None:
     _, end = tuned(tmp_path, settings)
     assert end.stopped is not None
     assert "from the model before" in end.stopped
-    assert end.iterations == 2 == len(rows(tmp_path))
+    assert end.iterations == 2
+    assert rows(tmp_path)[1]["stopped"] == end.stopped
     _, again = tuned(tmp_path, settings, resume=True)
     assert (again.iterations, again.stopped) == (2, end.stopped)
 
@@ -123,7 +162,7 @@ def test_steps_are_chosen_by_a_policy_that_learns_beside(tmp_path: Path) -> None
     _, end = tuned(tmp_path, replace(SETTINGS, choose_steps=True, iterations=3))
     assert end.chooser is not None
     assert end.chooser.outward.bias.abs().sum() > 0
-    assert {row["steps"] for row in rows(tmp_path)} != {3.5}
+    assert {row["steps"] for row in rows(tmp_path)[:3]} != {3.5}
     assert rows(tmp_path)[0]["reward_efficiency"] > 0
 
 

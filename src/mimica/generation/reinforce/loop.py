@@ -95,6 +95,10 @@ def tune(
         if stopped or done % settings.save_every == 0 or done == settings.iterations:
             state.save(done, stopped)
         report(row)
+    if last := run.evaluation(done, last=True):
+        # The state is from before it: a run that is given more iterations judges these clips again in its turn.
+        _log(out / LOG, {"iteration": done, **last})
+        report({"iteration": done, **last})
     run.average.settle()
     run.adapter.save(out / ADAPTER, generator=policy.state(), tuning=asdict(settings), iterations=done, stopped=stopped)
     return Tuned(iterations=done, stopped=stopped, adapter=run.adapter, chooser=run.chooser)
@@ -184,10 +188,10 @@ class _Run:
             row |= {**told, "norm": float(norm)}
         return row
 
-    def evaluation(self, number: int) -> dict[str, float]:
-        """What judges say of held-out clips before an iteration: of the first, that of the model before tuning."""
+    def evaluation(self, number: int, *, last: bool = False) -> dict[str, float]:
+        """What judges say of held-out clips before an iteration: before the first, of the model as it was."""
         held, every = self.held, self.settings.evaluate_every
-        if held is None or not every or number % every:
+        if held is None or not every or (number % every and not last):
             return {}
         each = held.targets.take([i for i in range(len(held.targets)) for _ in range(held.each)])
         with self.average.shown(), torch.no_grad():

@@ -117,7 +117,9 @@ def likeness(features: Tensor, pools: list[Tensor]) -> Tensor:
     Features are [B, T, D], pools [P, D] a clip. A pool of many views forgives a turned head (IPRO, arXiv 2510.14255).
     """
     frames = F.normalize(features, dim=-1)
-    found = [(one @ F.normalize(pool, dim=-1).T).amax(1).mean() for one, pool in zip(frames, pools, strict=True)]
+    found = [
+        (one @ F.normalize(pool.to(one), dim=-1).T).amax(1).mean() for one, pool in zip(frames, pools, strict=True)
+    ]
     return torch.stack(found)
 
 
