@@ -83,6 +83,17 @@ def tune(
     if not done:
         state.path.unlink(missing_ok=True)
     _cut(out / LOG, done)
+    done, stopped = _iterations(run, state, done, stopped, out / LOG, report)
+    run.average.settle()
+    run.adapter.save(out / ADAPTER, generator=policy.state(), tuning=asdict(settings), iterations=done, stopped=stopped)
+    return Tuned(iterations=done, stopped=stopped, adapter=run.adapter, chooser=run.chooser)
+
+
+def _iterations(
+    run: _Run, state: TuningState, done: int, stopped: str | None, log: Path, report: Report
+) -> tuple[int, str | None]:
+    """What is left to do of a run; gives how many iterations are done then, and why it stopped if it did."""
+    settings = run.settings
     while done < settings.iterations and not stopped:
         row: dict[str, Any] = {"iteration": done, **run.evaluation(done)}
         stopped = run.watch.reason()
@@ -91,17 +102,15 @@ def tune(
             stopped = run.watch.reason(row.get("kl", 0.0))
         done += 1
         # In this order: what was logged but not saved is made and logged again, never the other way round.
-        _log(out / LOG, row | ({"stopped": stopped} if stopped else {}))
+        _log(log, row | ({"stopped": stopped} if stopped else {}))
         if stopped or done % settings.save_every == 0 or done == settings.iterations:
             state.save(done, stopped)
         report(row)
     if last := run.evaluation(done, last=True):
         # The state is from before it: a run that is given more iterations judges these clips again in its turn.
-        _log(out / LOG, {"iteration": done, **last})
+        _log(log, {"iteration": done, **last})
         report({"iteration": done, **last})
-    run.average.settle()
-    run.adapter.save(out / ADAPTER, generator=policy.state(), tuning=asdict(settings), iterations=done, stopped=stopped)
-    return Tuned(iterations=done, stopped=stopped, adapter=run.adapter, chooser=run.chooser)
+    return done, stopped
 
 
 def _run(
