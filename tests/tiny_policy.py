@@ -31,6 +31,7 @@ class Plain:
 
     kind: Kind
     lora_targets: tuple[str, ...] = ()
+    reach: float = 0.9  # an untrained network would blow up what is left of a clip at 1
 
     def frames(self, wanted: int) -> int:
         return wanted
@@ -38,7 +39,7 @@ class Plain:
     def alpha_bar(self, t: Tensor) -> Tensor:
         if self.kind == "flow":
             return (1 - t) ** 2 / ((1 - t) ** 2 + t**2)
-        return torch.cos(math.pi / 2 * t * 0.9) ** 2
+        return torch.cos(math.pi / 2 * t * self.reach) ** 2
 
     def state(self) -> dict[str, Any]:
         return {"backend": "test"}
@@ -48,6 +49,7 @@ class Gaussian(Plain):
     """The exact model of clips whose latents are independent normals of this mean and deviation."""
 
     name = "gaussian"
+    reach = 0.999
 
     def __init__(self, kind: Kind, mean: float = 0.8, deviation: float = 0.5) -> None:
         self.kind, self.mean, self.deviation = kind, mean, deviation

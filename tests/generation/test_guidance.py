@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mimica.errors import UsageError
-from mimica.generation.diffusion.policy import Condition
+from mimica.generation.diffusion.policy import Condition, Seen
 from mimica.generation.guidance import clean_of, coherent, frame_weights, guided, predicted_of
 from mimica.generation.settings import GuidanceSettings
 from oracles import sampling_of_clips as slow
@@ -68,8 +68,8 @@ def test_a_still_pulls_the_first_frame_where_the_plan_begins_at_rest() -> None:
 def test_weights_of_frames_are_those_of_their_formulas() -> None:
     activation = torch.tensor([[0.0, 0.5, 1.0, 0.2]])
     image, text = frame_weights(activation, GuidanceSettings(frames="split", image_weight=1.5, text_weight=5.0))
-    assert image[0].tolist() == pytest.approx([1.5 * (1 - 0.3 * tau / 4) for tau in range(4)])
-    assert text[0].tolist() == pytest.approx([5.0 * (0.5 + 0.5 * a) for a in activation[0].tolist()])
+    assert image[0].tolist() == pytest.approx([1.0] + [1.5 * (1 - 0.3 * tau / 4) for tau in range(1, 4)])
+    assert text[0].tolist() == pytest.approx([1.0] + [5.0 * (0.5 + 0.5 * a) for a in activation[0, 1:].tolist()])
 
 
 @pytest.mark.parametrize("kind", ["flow", "ddim"])
@@ -85,6 +85,22 @@ def test_split_guidance_is_the_sum_of_what_each_condition_adds(kind: Kind) -> No
             v0, v1, v2 = nothing[b, tau], image[b, tau], everything[b, tau]
             expected = v0 + w_image[b, tau] * (v1 - v0) + w_text[b, tau] * (v2 - v1)
             assert torch.allclose(found[b, tau], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("frames", ["off", "split"])
+def test_a_first_frame_that_leads_to_the_still_does_so_with_guidance(frames: str) -> None:
+    class Led(Tiny):
+        def predict(
+            self, latents: torch.Tensor, t: torch.Tensor, condition: Condition, *, seen: Seen = "all"
+        ) -> torch.Tensor:
+            found = super().predict(latents, t, condition, seen=seen)
+            to_still = (latents[:, :1] - condition.tensors["still"][:, None]) / t.view(-1, 1, 1, 1, 1)
+            return found if seen == "nothing" else torch.cat([to_still, found[:, 1:]], 1)
+
+    policy = Led()
+    condition, z = conditioned(policy), torch.randn(2, 5, 3, 8, 8)
+    found = guided(policy, z, 0.6, condition, GuidanceSettings(frames=frames, weight=3))  # type: ignore[arg-type]
+    assert torch.allclose(clean_of(policy, z, found, 0.6)[:, 0], condition.tensors["still"], atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["flow", "ddim"])
@@ -109,9 +125,9 @@ def test_a_prediction_and_the_clip_it_leads_to_say_the_same(kind: Kind) -> None:
 def test_one_weight_for_all_frames_is_plain_guidance_and_of_one_it_is_none() -> None:
     policy = Tiny()
     condition, z, t = conditioned(policy), torch.randn(2, 5, 3, 8, 8), torch.full((2,), 0.6)
-    nothing, everything = (policy.predict(z, t, condition, seen=seen) for seen in ("nothing", "all"))
+    still, everything = (policy.predict(z, t, condition, seen=seen) for seen in ("image", "all"))
     plain = guided(policy, z, 0.6, condition, GuidanceSettings(weight=3))
-    assert torch.allclose(plain, nothing + 3 * (everything - nothing))
+    assert torch.allclose(plain, still + 3 * (everything - still), atol=1e-6)
     assert torch.equal(guided(policy, z, 0.6, condition, GuidanceSettings(weight=1)), everything)
     found = [GuidanceSettings(weight=1), GuidanceSettings(), GuidanceSettings(frames="split")]
     assert [one.passes for one in found] == [1, 2, 3]

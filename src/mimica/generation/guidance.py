@@ -20,7 +20,7 @@ def signal(policy: Policy, t: float) -> tuple[float, float]:
     """How much of a clip and how much of noise is in latents at a time: 1 − t and t of a flow, √ᾱ and √(1 − ᾱ)."""
     if policy.kind == "flow":
         return 1 - t, t
-    share = float(policy.alpha_bar(torch.tensor([t], dtype=torch.float64)))
+    share = float(policy.alpha_bar(torch.tensor([t])))
     share = max(share, LEAST_SIGNAL**2)
     return share**0.5, max(0.0, 1 - share) ** 0.5
 
@@ -48,8 +48,8 @@ def guided(policy: Policy, latents: Tensor, t: float, condition: Condition, sett
     if settings.frames == "off":
         if settings.weight == 1:
             return everything
-        nothing = policy.predict(latents, times, condition, seen="nothing").float()
-        return nothing + settings.weight * (everything - nothing)
+        still = policy.predict(latents, times, condition, seen="image").float()
+        return still + settings.weight * (everything - still)
     nothing = policy.predict(latents, times, condition, seen="nothing").float()
     still = policy.predict(latents, times, condition, seen="image").float()
     image, text = (weight[:, :, None, None, None] for weight in frame_weights(condition.activation, settings))
@@ -66,13 +66,13 @@ def frame_weights(activation: Tensor, settings: GuidanceSettings) -> tuple[Tenso
     """The weights of the still and of plan and words at each frame, [B, F] each.
 
     w_I(τ) = w_I (1 − 0.3 τ/F) and w_T(τ) = w_T (0.5 + 0.5 Ā*(τ)): the still fades as the clip goes on, and words pull
-    where the plan moves.
+    where the plan moves. Both are 1 at the first frame, which is the still: drawn beyond it, it would be no face.
     """
     F = activation.shape[1]
-    place = torch.arange(F, device=activation.device) / F
-    return (settings.image_weight * (1 - 0.3 * place)).expand_as(activation), settings.text_weight * (
-        0.5 + 0.5 * activation
-    )
+    place = torch.arange(F, device=activation.device)
+    image = (settings.image_weight * (1 - 0.3 * place / F)).expand_as(activation)
+    text = settings.text_weight * (0.5 + 0.5 * activation)
+    return torch.where(place == 0, 1.0, image), torch.where(place == 0, 1.0, text)
 
 
 def coherent(clean: Tensor, condition: Condition, *, strength: float, scale: float) -> Tensor:

@@ -124,9 +124,9 @@ class GuidanceSettings:
     """Off: one weight for all; split: weights of still and words by frame; coherent: these, and frames held together
     where the plan does not move."""
     weight: float = 2.0
-    """With frames off: how far a prediction is drawn from nothing toward still, plan and words; 1 is no guidance."""
+    """With frames off: how far a prediction is drawn from the still alone toward plan and words; 1 is no guidance."""
     image_weight: float = 1.5
-    """How far it is drawn toward the still, at the first frame; 0.7 of that at the last."""
+    """How far it is drawn toward the still, in early frames; 0.7 of that at the last."""
     text_weight: float = 5.0
     """How far it is drawn on toward plan and words, where the plan is at its strongest; half of that at rest."""
     coherence: float = 0.2

@@ -85,7 +85,7 @@ def tune(
     _cut(out / LOG, done)
     done, stopped = _iterations(run, state, done, stopped, out / LOG, report)
     run.average.settle()
-    run.adapter.save(out / ADAPTER, generator=policy.state(), tuning=asdict(settings), iterations=done, stopped=stopped)
+    run.adapter.save(out / ADAPTER, generator=run.before, tuning=asdict(settings), iterations=done, stopped=stopped)
     return Tuned(iterations=done, stopped=stopped, adapter=run.adapter, chooser=run.chooser)
 
 
@@ -119,7 +119,7 @@ def _run(
 ) -> _Run:  # fmt: skip
     """Everything that a run needs, at its beginning."""
     policy.network.eval()
-    layers = policy.lora_targets
+    layers, before = policy.lora_targets, policy.state()
     adapter = Adapter(policy.network, layers, rank=settings.rank, alpha=settings.alpha, seed=settings.seed)
     module, chooser = nn.ModuleDict({"network": adapter.module}), None
     groups: list[dict[str, Any]] = [{"params": [p for p in adapter.module.parameters() if p.requires_grad]}]
@@ -132,7 +132,7 @@ def _run(
     sampling, guidance = sampling or SamplingSettings(), guidance or GuidanceSettings()
     return _Run(
         policy=policy, targets=targets, judge=judge, settings=settings, sampling=sampling, guidance=guidance, held=held,
-        tail=tail, adapter=adapter, chooser=chooser, module=module,
+        tail=tail, before=before, adapter=adapter, chooser=chooser, module=module,
         lesson=Lesson(
             policy=policy, adapter=adapter, judge=judge, settings=settings, sampling=sampling, guidance=guidance
         ),
@@ -151,6 +151,7 @@ class _Run:
     guidance: GuidanceSettings
     held: HeldOut | None
     tail: frozenset[int]
+    before: dict[str, Any]
     adapter: Adapter
     chooser: StepChooser | None
     lesson: Lesson
@@ -167,7 +168,7 @@ class _Run:
         }
         return {
             **said, "sampling": asdict(self.sampling), "guidance": asdict(self.guidance),
-            "rewards": asdict(self.judge.settings), "generator": self.policy.state(), "tail": sorted(self.tail),
+            "rewards": asdict(self.judge.settings), "generator": self.before, "tail": sorted(self.tail),
             "targets": _digest(self.targets), "held out": None if self.held is None else _digest(self.held.targets),
         }  # fmt: skip
 
