@@ -108,3 +108,11 @@ def test_the_only_class_that_lacks_clips_has_the_whole_round() -> None:
 def test_what_cannot_be_allocated_is_refused(wrong: tuple[tuple[int, ...], tuple[float, ...], int]) -> None:
     with pytest.raises(UsageError):
         allocate(("a", "b"), *wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"level": 1.1}, {"most": -1.0}, {"focus": -1.0}, {"limit": 0.0}, {"least_accepted": 0.0}, {"rounds": 0}]
+)
+def test_settings_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(UsageError):
+        AllocationSettings(**wrong)  # type: ignore[arg-type]

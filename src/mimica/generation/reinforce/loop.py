@@ -205,13 +205,19 @@ class _Run:
             return {}
         each = held.targets.take([i for i in range(len(held.targets)) for _ in range(held.each)])
         with self.average.shown(), torch.no_grad():
-            condition = self._condition(each)
-            noise = self.policy.noise(condition, _generator(self.settings.seed, 0, 3))
-            clips = sample(self.policy, condition, noise, sampling=self.sampling, guidance=self.guidance)
-        rewarding, heldout = (_mean(one(clips, each).total(one.settings)) for one in (self.judge, held.judge))
+            # A target at a time, as clips of a large generator fill the memory.
+            parts = [self._sampled(each.take(range(i, i + held.each)), i) for i in range(0, len(each), held.each)]
+            clips = torch.cat(parts)
+            rewarding, heldout = (_mean(one(clips, each).total(one.settings)) for one in (self.judge, held.judge))
         apart = diversity(held.features(clips).view(len(held.targets), held.each, -1))
         self.watch.evaluated(rewarding, heldout, apart)
         return {"rewarding": rewarding, "held_out": heldout, "diversity": apart}
+
+    def _sampled(self, targets: Targets, place: int) -> Tensor:
+        """Held-out clips of a target, of the same noise whenever they are made."""
+        condition = self._condition(targets)
+        noise = self.policy.noise(condition, _generator(self.settings.seed, 0, 3, place))
+        return sample(self.policy, condition, noise, sampling=self.sampling, guidance=self.guidance)
 
     def _chosen(self, number: int) -> list[int]:
         """The places of the targets of an iteration, each once as long as there are enough."""
