@@ -72,10 +72,11 @@ def test_a_plan_without_motion_asks_for_a_face_at_rest() -> None:
 def test_motion_that_does_not_set_in_before_its_apex_is_not_natural() -> None:
     up = torch.linspace(0, 1, 8)[None, :, None]
     plan = up.expand(1, 8, 2).contiguous()
-    both = torch.cat([plan, plan.flip(1), torch.full_like(plan, 0.4)])
-    found = terms.naturalness(both, plan.expand(3, -1, -1), **HOW)  # type: ignore[arg-type]
+    late = torch.tensor([0.9, 1.0, 0.8, 0.6, 0.4, 0.2, 0.1, 0.0])[None, :, None].expand_as(plan)
+    both = torch.cat([plan, plan.flip(1), torch.full_like(plan, 0.4), late])
+    found = terms.naturalness(both, plan.expand(4, -1, -1), **HOW)  # type: ignore[arg-type]
     assert found[0] > 0.1
-    assert found[1:].tolist() == [0.0, 0.0]
+    assert found[1:].tolist() == [0.0, 0.0, 0.0]
 
 
 def test_motion_faster_than_real_motion_of_its_size_pays_less() -> None:
