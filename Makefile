@@ -1,5 +1,5 @@
 # Each target is the only command needed on a fresh machine: it makes .venv, installs, fetches, runs.
-.PHONY: install test lint bench bench-memory bench-fer bench-actor bench-seventh bench-train bench-gpu bench-loader fuzz demo clean
+.PHONY: install test lint bench bench-memory bench-fer bench-actor bench-seventh bench-train bench-gpu bench-loader bench-cif-parts bench-cif-cost fuzz demo clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -71,6 +71,14 @@ bench-gpu: .venv/.all
 # Draws jpegs into a temporary folder and trains on them for some minutes.
 bench-loader: .venv/.all
 	$(BIN)/python benchmarks/loader.py --json benchmarks/results/loader.json
+
+# Draws parts and measures CIF on them, a quarter of an hour on two cores; what was measured already in runs/cif_parts is kept.
+bench-cif-parts: .venv/.all
+	$(BIN)/python benchmarks/cif_parts.py --json benchmarks/results/cif_parts.json
+
+# Writes random weights into a temporary folder: DINO ViT-B/8 and Point-MAE, some 430 MB.
+bench-cif-cost: .venv/.all
+	$(BIN)/python benchmarks/cif_cost.py --json benchmarks/results/cif_cost.json
 
 # Reads 300 damaged videos; one that is neither read nor refused in a sentence fails it.
 fuzz: .venv/.all

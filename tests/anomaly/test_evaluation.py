@@ -105,6 +105,16 @@ def test_one_shot_is_the_first_of_its_seed(source: Source) -> None:
     assert (run.all.p_auroc, run.all.p_ap) == (by_hand.p_auroc, by_hand.p_ap)
 
 
+def test_neither_the_order_of_categories_nor_which_others_there_are_changes_a_bit(
+    source: Source, plan: Plan, found: Evaluation
+) -> None:
+    turned = evaluate(replace(source, scans=(*source.chosen("tablet"), *source.chosen("bun"))), MAKERS, plan)
+    assert turned.facts() == found.facts()
+    alone = evaluate(replace(source, scans=source.chosen("tablet")), MAKERS, plan)
+    for one in (turned, alone):
+        assert one.measured["tablet"].facts()["runs"] == found.measured["tablet"].facts()["runs"]
+
+
 def test_features_are_made_once_for_all_shots_seeds_and_variants(source: Source) -> None:
     makers = [Counted(maker) for maker in MAKERS]
     few = Source(name="x", scans=source.chosen("bun"))

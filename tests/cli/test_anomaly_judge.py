@@ -54,6 +54,25 @@ def test_the_same_command_makes_the_same_bank(drawn: Path, mimica: Run) -> None:
     assert json.loads(Path("one.json").read_text())["shots"] == json.loads(Path("two.json").read_text())["shots"]
 
 
+def test_point_mae_s_options_are_flags_and_a_bank_states_them(drawn: Path, mimica: Run) -> None:
+    import torch
+
+    from mimica.anomaly.features.pointmae_net import PointMaeEncoder, PointMaeShape
+
+    small = PointMaeShape(width=64, depth=3, heads=1, taps=(0, 1, 2))
+    torch.save({"base_model": PointMaeEncoder(small).state_dict()}, "pretrain.pth")
+    command = ("anomaly", "fit", "mvtec3d:drawn/bun", "--shots", 1, "--out", "bank", "--rgb", "none")
+    pointmae = ("--xyz", "pointmae", "--xyz-weights", "pretrain.pth")
+    flags = ("--bn-stats", "running", "--unit-cloud", "--groups", 16)
+    assert mimica(*command, *pointmae, *flags, *SMALL)[0] == DONE
+    stated = json.loads(Path("bank.json").read_text())["features"]["xyz"]
+    assert stated["options"] == {"bn_stats": "running", "unit_cloud": True, "groups": 16}
+    code, _, err = mimica(*command, "--xyz", "normals", "--groups", 16, *SMALL)
+    assert code == USAGE
+    assert "groups" in err
+    assert len(err.splitlines()) == 1
+
+
 def test_a_bank_that_cannot_be_made_is_refused_in_one_sentence(tmp_path: Path, mimica: Run) -> None:
     tree(tmp_path / "drawn")
     for arguments, exit_code, said in (

@@ -6,11 +6,16 @@ N nodes (patches), K hyperedges, C channels. An incidence H [N, K] says how much
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mimica.anomaly.config import CifConfig
 from mimica.errors import InputError, MissingExtra
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 OUTSIDE = -1
 """The hard hyperedge of a node that is in none."""
@@ -37,15 +42,22 @@ def centroids_of(features: np.ndarray, count: int, name: str) -> np.ndarray:
         )
     try:
         from sklearn.cluster import KMeans
-        from threadpoolctl import threadpool_limits
     except ImportError:
         raise MissingExtra("scikit-learn", "anomaly") from None
     import warnings
 
-    with threadpool_limits(1), warnings.catch_warnings():  # several threads add up in an order of their own
+    with _pools().limit(limits=1), warnings.catch_warnings():  # several threads add up in an order of their own
         warnings.simplefilter("ignore")  # fewer kinds of patches than centroids: said by nothing that follows
         found = KMeans(count, n_init="auto", random_state=0).fit(np.asarray(features, np.float64))
     return np.asarray(found.cluster_centers_, np.float32)
+
+
+@cache
+def _pools() -> ThreadpoolController:
+    """The thread pools of the libraries that k-means runs in; to find them takes as long as the k-means of a part."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def memberships(features: np.ndarray, centroids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -31,6 +31,12 @@ class Features:
     """The file or folder of dinov2s or dino, as its authors or the hub have it."""
     xyz_weights: Path | None = None
     """Point-MAE's file, as its authors have it."""
+    bn_stats: Literal["batch", "running"] | None = None
+    """Of pointmae: norms by the very scan (batch, as the public code runs) or by the pretraining (running)."""
+    unit_cloud: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Of pointmae: divide each scan by its radius first, as in the pretraining."""
+    groups: int | None = None
+    """Of pointmae: how many groups of points, 1024 where nothing is said; half as many take half the time."""
     preset: Literal["default", "reference", "nearest"] = "default"
     """What we recommend, how the public code runs, or plain nearest neighbours."""
     options: tuple[str, ...] = ()
@@ -42,9 +48,10 @@ class Features:
         from mimica.anomaly.features.maker import make
 
         config = preset(self.preset, self.options)
+        chosen = {"bn_stats": self.bn_stats, "unit_cloud": self.unit_cloud or None, "groups": self.groups}
         makers = make(
             self.rgb, self.xyz, rgb_weights=self.rgb_weights, xyz_weights=self.xyz_weights, side=config.side,
-            cells=config.cells,
+            cells=config.cells, **{name: value for name, value in chosen.items() if value is not None},
         )  # fmt: skip
         return makers, config
 

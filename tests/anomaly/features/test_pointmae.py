@@ -129,6 +129,8 @@ def test_options_go_to_the_maker_that_has_them(file: Path) -> None:
     assert maker.facts["options"]["bn_stats"] == "running"
     with pytest.raises(UsageError, match="batch, running"):
         make(xyz="pointmae", xyz_weights=file, bn_stats="none")
+    with pytest.raises(UsageError, match="groups of Point-MAE must be 1 or more, got 0"):
+        make(xyz="pointmae", xyz_weights=file, groups=0)
     with pytest.raises(UsageError, match="pointmae needs weights"):
         make(xyz="pointmae")
 

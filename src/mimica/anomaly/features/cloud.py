@@ -20,30 +20,37 @@ def farthest_points(points: np.ndarray, count: int) -> np.ndarray:
     than what they have, so that most steps look at a few hundred points instead of all.
     """
     count = min(count, len(points))
+    exact = points.astype(np.float64)
     order, sizes = _buckets(points)
     many = len(sizes)
     # Every bucket has its points in their own order, padded with what is never chosen.
     slots = np.full((many, sizes.max()), -1)
     slots[np.arange(sizes.max()) < sizes[:, None]] = order
     there = slots >= 0
-    held = points.astype(np.float64)[np.maximum(slots, 0)].transpose(0, 2, 1).copy()
+    held = exact[np.maximum(slots, 0)].transpose(2, 0, 1).copy()
     away = np.where(there, np.inf, -1.0)
-    low = np.where(there[:, None], held, np.inf).min(2)
-    high = np.where(there[:, None], held, -np.inf).max(2)
+    low, high = np.where(there, held, np.inf).min(2), np.where(there, held, -np.inf).max(2)
     tops, firsts = np.full(many, np.inf), np.zeros(many, np.int64)
     chosen = np.zeros(count, np.int64)
     for number in range(1, count + 1):
-        centre = points[chosen[number - 1]].astype(np.float64)
-        gap = np.clip(centre, low, high) - centre
-        touched = np.flatnonzero(np.einsum("bk,bk->b", gap, gap) < tops)
-        line = held[touched] - centre[:, None]
-        away[touched] = new = np.minimum(away[touched], np.einsum("bkp,bkp->bp", line, line))
-        firsts[touched] = new.argmax(1)
-        tops[touched] = new.max(1)
+        centre = exact[chosen[number - 1]][:, None]
+        gap = np.minimum(np.maximum(low, centre), high) - centre
+        touched = np.flatnonzero(np.einsum("kb,kb->b", gap, gap) < tops)
+        new = np.minimum(away[touched], _squared(held[:, touched], centre[..., None]))
+        away[touched] = new
+        firsts[touched] = first = new.argmax(1)
+        tops[touched] = new[np.arange(len(touched)), first]
         if number < count:
-            best = np.flatnonzero(tops == tops.max())
+            best = np.flatnonzero(tops == tops[tops.argmax()])
             chosen[number] = slots[best, firsts[best]].min()
     return chosen
+
+
+def _squared(line: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Squared distances of points [3, b, p], which are written over."""
+    line -= centre
+    line *= line
+    return np.asarray(line[0] + line[1] + line[2])
 
 
 def _buckets(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -52,11 +59,13 @@ def _buckets(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     while len(groups[0]) > BUCKET:
         halved = []
         for group in groups:
-            spread = np.ptp(points[group], axis=0)
-            ranked = group[np.argsort(points[group, spread.argmax()], kind="stable")]
-            middle = (len(ranked) + 1) // 2
-            halved += [np.sort(ranked[:middle]), np.sort(ranked[middle:])]
+            own = points[group]
+            along = own[:, np.argmax(own.max(0) - own.min(0))]
+            half = np.argpartition(along, (len(group) - 1) // 2)
+            middle = (len(group) + 1) // 2
+            halved += [group[half[:middle]], group[half[middle:]]]
         groups = halved
+    groups = [np.sort(group) for group in groups]
     groups = [group for group in groups if len(group)]
     return np.concatenate(groups), np.array([len(group) for group in groups])
 

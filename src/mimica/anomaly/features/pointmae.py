@@ -19,7 +19,7 @@ from mimica.anomaly.features.weights import read, sha256
 from mimica.anomaly.grid import finite, stretch_points
 from mimica.anomaly.samples import Sample
 from mimica.checkpoint import fill
-from mimica.errors import CheckpointError, InputError, unknown
+from mimica.errors import CheckpointError, InputError, UsageError, unknown
 
 GROUPS, GROUP = 1024, 128
 """Groups to a scan and points to a group."""
@@ -32,7 +32,7 @@ class PointMae:
 
     `bn_stats` is `batch`, the statistics of the very scan, as the public code runs, or `running`, those of the
     pretraining, whose points lay fifty times farther apart. `unit_cloud` moves the scan to its middle and divides it
-    by its radius first, as in pretraining.
+    by its radius first, as in pretraining. `groups` 1 or more.
     """
 
     modality: Modality = "xyz"
@@ -43,6 +43,8 @@ class PointMae:
     ) -> None:  # fmt: skip
         if bn_stats not in ("batch", "running"):
             raise unknown("bn_stats of Point-MAE", bn_stats, ["batch", "running"])
+        if groups < 1:
+            raise UsageError(f"groups of Point-MAE must be 1 or more, got {groups}")
         self.side, self.cells, self.groups = side, cells, groups
         self.bn_stats, self.unit_cloud = bn_stats, unit_cloud
         self.sha256 = sha256(weights)
