@@ -109,7 +109,7 @@ def ours(detector: Detector, sample: Sample) -> dict[str, Any]:
 
 
 def naive(detector: Detector, sample: Sample, file: Path, heat: np.ndarray) -> dict[str, float]:
-    """CPU-seconds of the same part the naive way, and how far its heat map is from `heat`, as a share of the hottest."""
+    """CPU-seconds of the same part the naive way, and how far its heat map is from `heat`, by the hottest."""
     other = Detector(
         [detector.makers[0], cif_naive.NaivePointMae(weights=file)], detector.bank, detector.units,
         detector.calibration,
@@ -125,7 +125,7 @@ def messages(channels: int, threads: int) -> dict[str, float]:
     script = Path(__file__).with_name("cif_messages.py")
     command = [sys.executable, str(script), "--nodes", str(NODES), "--channels", str(channels)]
     ran = machine.succeeded(machine.run(command, env=machine.env(threads)))
-    return {**json.loads(ran.lines[-1][1]), "megabytes": ran.peak_megabytes}
+    return dict(json.loads(ran.lines[-1][1]))
 
 
 def main() -> None:

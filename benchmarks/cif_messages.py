@@ -1,14 +1,16 @@
-"""CPU-seconds of CIF's messages between a part of 784 patches and a bank, as one line of JSON.
+"""CPU-seconds of CIF's messages between a part of 784 patches and a bank, and the most megabytes held, as JSON.
 
-A script of its own, so that the memory of its process is that of messages and not of the backbones:
-`cif_cost.py` runs it and adds what it held.
+A script of its own, so that the memory of its process is that of messages and not of the backbones. It tells of it
+itself: what `wait4` tells of a child is no less than its parent held when it was started.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import resource
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -29,7 +31,16 @@ def main() -> None:
     hard = chance.integers(0, EDGES, len(bank))
     began = time.process_time()
     propagate(part, bank, incidence, hard, layers=1, alpha=0.9, bank_unit=unit)
-    print(json.dumps({"seconds": time.process_time() - began}))
+    print(json.dumps({"seconds": time.process_time() - began, "megabytes": held()}))
+
+
+def held() -> float:
+    """The most megabytes (10^6 bytes) that this process held, the bank and Python with it."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024 / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ class NaivePointMae(PointMae):
         where = np.flatnonzero(np.isfinite(image).all(-1))
         points = image.reshape(-1, 3)[where]
         centres = points[farthest_points(points, self.groups)]
-        near = torch.cdist(torch.from_numpy(centres), torch.from_numpy(points)).topk(GROUP, largest=False).indices
+        near = distances(centres, points).topk(GROUP, largest=False).indices
         members = torch.from_numpy(points[near.numpy()] - centres[:, None])
         with torch.inference_mode():
             x = tokens(self.encoder.encoder, members)
@@ -46,13 +46,18 @@ class NaivePointMae(PointMae):
     def _patches(self, features: Tensor, points: np.ndarray, where: np.ndarray, centres: np.ndarray) -> np.ndarray:
         image = torch.zeros(self.side**2, features.shape[1])
         for rows in torch.arange(len(points)).split(ROWS):
-            distance, order = torch.cdist(torch.from_numpy(points)[rows], torch.from_numpy(centres)).sort(-1)
+            distance, order = distances(points[rows.numpy()], centres).sort(-1)
             weights = 1 / (distance[:, :3] ** 2 + 1e-8)
             weights = weights / weights.sum(1, keepdim=True)
             image[torch.from_numpy(where)[rows]] = (features[order[:, :3]] * weights[..., None]).sum(1)
         stacked = image.T.reshape(1, -1, self.side, self.side)
         pooled = F.adaptive_avg_pool2d(F.avg_pool2d(stacked, 3, stride=1), self.cells)
         return pooled[0].flatten(1).T.numpy()
+
+
+def distances(a: np.ndarray, b: np.ndarray) -> Tensor:
+    """Every distance [n, m], each by itself: as |a|² - 2ab + |b|² most of its digits are lost within a scan."""
+    return torch.cdist(torch.from_numpy(a), torch.from_numpy(b), compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def farthest_points(points: np.ndarray, count: int) -> np.ndarray:
