@@ -68,8 +68,9 @@ def part(number: int) -> Sample:
 
 def weights(folder: Path) -> tuple[Path, Path]:
     """Random weights of both, as files; `ViTConfig` as it is, but for the patch, is ViT-B."""
-    from transformers import ViTConfig, ViTModel
+    from transformers import ViTConfig, ViTModel, logging
 
+    logging.disable_progress_bar()
     torch.manual_seed(0)
     ViTModel(ViTConfig(patch_size=8, layer_norm_eps=1e-6), add_pooling_layer=False).save_pretrained(folder / "dino")
     torch.save({"base_model": PointMaeEncoder().state_dict()}, folder / "pointmae.pth")
