@@ -69,6 +69,8 @@ def read_facts(path: Path) -> dict[str, Any]:
     sidecar = path.with_suffix(".json")
     try:
         facts = json.loads(sidecar.read_text())
+    except FileNotFoundError:
+        raise CheckpointError(f"there is no {sidecar}; what was learned is two files, {path.name} and that") from None
     except (OSError, ValueError) as error:
         raise CheckpointError(f"cannot read {sidecar}: {error}") from None
     if not isinstance(facts, dict):

@@ -155,6 +155,6 @@ def _print_found(found: Inspection) -> None:
     judged = len(found.rows) - len(found.failed)
     print(f"{judged} part{'' if judged == 1 else 's'} judged{before}, {defective} defective")
     for row in found.failed:
-        print(f"not judged: {row.part}: {row.error}")
+        print("not judged:", row.error if row.error.startswith(row.part) else f"{row.part}: {row.error}")
     print(found.out / TABLE)
     print(found.out / PAGE)
