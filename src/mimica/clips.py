@@ -1,6 +1,6 @@
 """The value objects that travel from room to room: frames, faces, tracks, clips, readings.
 
-Axes: B clips in a batch, T frames of a clip, S side of a square view in pixels, C classes.
+Axes: B clips in a batch, T frames of a clip, S side of a square view in pixels, C classes, U units.
 Boxes are `x0, y0, x1, y1` in pixels of the frame as it is shown, rotation applied.
 """
 
@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+
+from mimica.facs import UNITS
 
 if TYPE_CHECKING:
     import torch
@@ -62,7 +64,8 @@ class Track:
 class Clip:
     """T frames of one person: `faces` uint8 [T, S, S, 3], `times` [T] seconds, `quality` [T] 0 to 1.
 
-    `scenes` uint8 [T, S, S, 3] is the same frames whole, where a recogniser asks for them.
+    `scenes` uint8 [T, S, S, 3] is the same frames whole, where a recogniser asks for them; `units` [T, U] how
+    strong Action Units look, in the order of `facs.UNITS`, NaN where they were not seen.
     """
 
     person: int
@@ -72,6 +75,7 @@ class Clip:
     times: np.ndarray
     quality: np.ndarray
     scenes: np.ndarray | None = None
+    units: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +110,9 @@ class Reading:
     `confidence` its calibrated probability, 0 to 1; `probabilities` maps each class to its own and
     is empty where no face was seen. `start` and `end` are seconds. `views` holds further
     probabilities by name: `raw`, before smoothing, and of a model that reads the scene too what the
-    `face` and the `scene` alone say of this window, never smoothed. `status` says whether to rely on it.
+    `face` and the `scene` alone say of this window, never smoothed. `units` holds how strong each Action Unit looks on
+    average over the window, 0 to 1, by the names of `UNIT_COLUMNS`, where a detector of units was asked and saw it.
+    `status` says whether to rely on it.
     """
 
     source: str
@@ -117,6 +123,7 @@ class Reading:
     confidence: float | None
     probabilities: Mapping[str, float] = field(default_factory=dict)
     views: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    units: Mapping[str, float] = field(default_factory=dict)
     status: Status = "ok"
 
     @property
@@ -175,8 +182,27 @@ READING_COLUMNS: tuple[Column, ...] = (
 """The fixed columns of a reading; `reading_columns` adds one a class."""
 
 
-def reading_columns(labels: tuple[str, ...], views: tuple[str, ...] = ()) -> tuple[Column, ...]:
-    """Every column of a table of readings: the fixed ones, one a class, one a class and view.
+UNIT_COLUMNS: tuple[Column, ...] = tuple(
+    Column(
+        name=f"AU{number}",
+        type="number",
+        meaning=f"how strong Action Unit {number} looks ({unit.name}), 0 to 1; empty where it was not seen",
+        required=False,
+    )
+    for number, unit in UNITS.items()
+)
+"""A column for each Action Unit; in a table of readings it holds the mean over the window."""
+
+SIGHTING_COLUMNS: tuple[Column, ...] = (
+    *READING_COLUMNS[:2],
+    Column(name="time", type="number", meaning="when, in seconds of the source's own clock"),
+    *UNIT_COLUMNS,
+)
+"""The columns of a table of units over time: one row a face and frame."""
+
+
+def reading_columns(labels: tuple[str, ...], views: tuple[str, ...] = (), *, units: bool = False) -> tuple[Column, ...]:
+    """Every column of a table of readings: the fixed ones, one a class, one a class and view, with `units` one a unit.
 
     >>> [c.name for c in reading_columns(("happiness", "fear"), ("raw",))][-4:]
     ['happiness', 'fear', 'raw_happiness', 'raw_fear']
@@ -190,7 +216,7 @@ def reading_columns(labels: tuple[str, ...], views: tuple[str, ...] = ()) -> tup
         for view in views
         for label in labels
     )
-    return READING_COLUMNS + classes + extra
+    return READING_COLUMNS + classes + extra + (UNIT_COLUMNS if units else ())
 
 
 def _of_view(label: str, view: str) -> str:
@@ -205,13 +231,15 @@ def reading_row(reading: Reading) -> dict[str, str | int | float | None]:
     row |= reading.probabilities
     for view, probabilities in reading.views.items():
         row |= {f"{view}_{label}": p for label, p in probabilities.items()}
-    return row
+    return row | dict(reading.units)
 
 
 def reading_record(reading: Reading) -> dict[str, object]:
-    """A reading as one nested record for JSON: the fixed columns, `probabilities` and `views` as objects."""
+    """A reading as one nested record for JSON: the fixed columns, `probabilities`, `views` and `units` as objects."""
     record: dict[str, object] = {c.name: getattr(reading, c.name) for c in READING_COLUMNS}
     record["probabilities"] = dict(reading.probabilities)
     if reading.views:
         record["views"] = {view: dict(p) for view, p in reading.views.items()}
+    if reading.units:
+        record["units"] = dict(reading.units)
     return record

@@ -34,10 +34,11 @@ def commands() -> Any:
     from mimica.cli.predict import Predict
     from mimica.cli.pretrain import Pretrain
     from mimica.cli.train import Train
+    from mimica.cli.units import Units
     from mimica.cli.zero_shot import ZeroShot
 
     verbs = (
-        Predict, Agree, Evaluate, ZeroShot, Explain, Models, Assets, Data,
+        Predict, Units, Agree, Evaluate, ZeroShot, Explain, Models, Assets, Data,
         Augment, Pretrain, Cache, Train, Calibrate, Ablate, Anomaly, Doctor,
     )  # fmt: skip
     named = tuple(Annotated[verb, subcommand(_said(verb.__name__))] for verb in verbs)

@@ -31,6 +31,9 @@ class Predict:
     model: str = "duse-compact"
     """A recogniser by name (mimica models list) or the path that training wrote."""
     settings: Settings = field(default_factory=Settings)
+    units: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="[DETECTOR]")] = None
+    """Also say how strong Action Units look, by compact-units unless another detector is named (mimica units --help):
+    columns AU1 … in every table, curves on the page, a list in the mp4."""
     blur_faces: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Blur every face in the mp4 and the html beyond recognition."""
     jobs: int = 1
@@ -50,7 +53,7 @@ class Predict:
         speak_of_any_name(streamed)
         job = Job(
             model=self.model, out=None if streamed else Path(self.out), formats=self.format, settings=self.settings,
-            blur_faces=self.blur_faces,
+            blur_faces=self.blur_faces, units=self._detector(),
         )  # fmt: skip
         console = Console(stderr=streamed)
         if not console.is_terminal:
@@ -66,6 +69,14 @@ class Predict:
                     bar.say(f"[yellow]{plain(Path(outcome.source).name)}[/] {plain(warning)}")
         _table(outcomes, console)
         return 1 if stop() or any(outcome.state == "failed" for outcome in outcomes) else 0
+
+
+    def _detector(self) -> str | None:
+        from mimica.units.registry import DEFAULT
+
+        if self.units is not None and len(self.units) > 1:
+            raise UsageError(f"--units takes one detector, got {' '.join(self.units)}; name sources before it")
+        return None if self.units is None else (self.units or (DEFAULT,))[0]
 
 
 def _table(outcomes: list[Outcome], console: Console) -> None:

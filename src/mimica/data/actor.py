@@ -294,14 +294,14 @@ def _groups(
     face = torch.empty(len(numbers), frames, 3, size, size, dtype=torch.uint8)
     for start in range(0, len(numbers) if size else 0, together(frames)):
         k = slice(start, start + together(frames))
-        face[k] = _pictures(numbers[k], actors[k], units[k], polarity[k], size=size, part=part, seed=seed)
+        face[k] = pictures(numbers[k], actors[k], units[k], polarity[k], size=size, part=part, seed=seed)
     return ActorClips(
         face=face, units=units, labels=torch.from_numpy(labels), expressions=torch.from_numpy(shown),
         scene=torch.from_numpy(polarity), identity=torch.from_numpy(actors), space=space,
     )  # fmt: skip
 
 
-def _pictures(
+def pictures(
     numbers: np.ndarray, actors: np.ndarray, units: Tensor, polarity: np.ndarray, *, size: int, part: Part, seed: int
 ) -> Tensor:
     """What a camera sees of clips: uint8 [B, T, 3, S, S]."""

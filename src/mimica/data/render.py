@@ -85,7 +85,7 @@ def clips(
     if size and number:
         studio = _studio(face or assets.file(ASSET), size)
         for i, n in enumerate(places):
-            drawn[i] = _pictures(studio, plan, i, n, seen[i], shots[i], part=part, seed=seed)
+            drawn[i] = pictures(studio, plan, i, n, seen[i], shots[i], part=part, seed=seed)
     return RenderedClips(
         **{name: getattr(plan, name) for name in ("units", "labels", "expressions", "scene", "identity", "space")},
         face=torch.from_numpy(drawn).permute(0, 1, 4, 2, 3), facts={**plan.facts, "size": size, "render": "ict"},
@@ -95,7 +95,7 @@ def clips(
     )  # fmt: skip
 
 
-def _pictures(
+def pictures(
     studio: Studio, plan: ActorClips, i: int, number: int, seen: Eyes, taking: Shot, *, part: Part, seed: int
 ) -> np.ndarray:
     """What a camera sees of clip `number`, the one at place `i` of a plan: uint8 [T, S, S, 3]."""
@@ -104,6 +104,18 @@ def _pictures(
     scene, units = behind.permute(1, 2, 0).numpy(), plan.units[i].numpy()
     taken = film(studio, who, units, seen, taking, person=person, scene=scene, lopsided=lopsided)
     return developed(taken, taking, stream(part, 23, seed, number))
+
+
+def stills(
+    plan: ActorClips, units: Tensor, *, first: int, size: int, part: Part, seed: int, face: Path | None = None
+) -> np.ndarray:
+    """Pictures uint8 [N, S, S, 3] of the clips of a plan, from number `first` on, with units [N, 1, U] of one's own."""
+    plan, drawn = replace(plan, units=units), np.zeros((len(plan), size, size, 3), np.uint8)
+    studio = _studio(face or assets.file(ASSET), size)
+    for i, n in enumerate(range(first, first + len(plan))):
+        taking = shot(n, 1, part=part, seed=seed)
+        drawn[i] = pictures(studio, plan, i, n, eyes(n, taking.turn, part=part, seed=seed), taking, part=part, seed=seed)[0]
+    return drawn
 
 
 def reversed_pairs(clips: RenderedClips) -> RenderedClips:

@@ -157,6 +157,16 @@ class CompactVision(SteppedVision):
         cls = self.cls + x.mean(1, keepdim=True) if self.config.pooled else self.cls.expand(len(x), -1, -1)
         return torch.cat([cls, x], dim=1) + self.position
 
+    def grid(self, images: Tensor) -> Tensor:
+        """What the stem sees before its last stage, a place for every four pixels: [N, stem[1], S / 4, S / 4].
+
+        Of normalised images [N, 3, S, S]. It is finer than what enters the layers, and no prompt reaches it.
+        """
+        seen: Tensor = self.stem[: -1 - self.config.blocks[-1]](
+            images[:, :1].contiguous(memory_format=torch.channels_last)
+        )
+        return seen
+
     def forward(self, images: Tensor, prompts: Prompts = (), *, after: After = "drop") -> Tensor:
         """Features [N, d] of normalised images [N, 3, S, S].
 

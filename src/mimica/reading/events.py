@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from mimica.clips import Face, Frame, Reading, Track
 
 
@@ -20,7 +22,8 @@ class Opened:
     `source` is what the user named; `width`, `height` in pixels as shown; `rate` nominal frames a
     second and `duration` seconds, each None where the container does not say. `labels` is the order
     of the classes, `views` the names of further probabilities that readings carry, `model` the card's
-    facts, `settings` how the source is read (fps, window, stride, ...).
+    facts, `settings` how the source is read (fps, window, stride, ...). `units` is the card of the detector of
+    Action Units, empty where none is asked.
     """
 
     source: str
@@ -33,12 +36,14 @@ class Opened:
     views: tuple[str, ...] = ()
     model: Mapping[str, object] = field(default_factory=dict)
     settings: Mapping[str, object] = field(default_factory=dict)
+    units: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """A frame was decoded. `faces` maps each person to the face seen, and is empty where none was;
-    `quality` to how well that face can be read, 0 to 1.
+    `quality` to how well that face can be read, 0 to 1; `units` to how strong its Action Units look [U], in the
+    order of `facs.UNITS`, NaN where they are not seen, where a detector of units is asked.
 
     `read` is False for frames that fps thinning leaves out: no face was looked for in them. They
     are given only when some sink asks for every frame.
@@ -47,6 +52,7 @@ class Seen:
     frame: Frame
     faces: Mapping[int, Face] = field(default_factory=dict)
     quality: Mapping[int, float] = field(default_factory=dict)
+    units: Mapping[int, np.ndarray] = field(default_factory=dict)
     read: bool = True
 
 

@@ -12,12 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from mimica.clips import Reading
+from mimica.clips import Reading, Track
 from mimica.errors import InputError, MimicaError, UsageError, unforeseen, unknown
 from mimica.reading.events import Closed, Event, Opened, Seen
 from mimica.reading.record import Outcome, Record
 from mimica.reading.settings import Settings
-from mimica.reading.sinks import FORMATS, open_sink
+from mimica.reading.sinks import FORMATS, UNITS, open_sink
 from mimica.recognition.registry import facts as model_facts
 from mimica.video.sources import resolve
 
@@ -26,14 +26,16 @@ from mimica.video.sources import resolve
 class Job:
     """What to do with every source: the model, how to read, where to write and in which formats.
 
-    `out` None writes JSON lines to standard output and nothing else.
+    `out` None writes JSON lines to standard output and nothing else. `units` is the detector of Action Units to ask as
+    well; with `model` None that alone is asked, and the one format is `units`.
     """
 
-    model: str = "duse-compact"
+    model: str | None = "duse-compact"
     out: Path | None
     formats: tuple[str, ...] = ("csv", "html")
     settings: Settings = field(default_factory=Settings)
     blur_faces: bool = False
+    units: str | None = None
 
 
 Progress = Callable[[str, float, float | None], None]
@@ -83,7 +85,9 @@ def read_source(
 
 
 def _count(event: Event, outcome: Outcome, people: set[int], labels: Counter[str], statuses: Counter[str]) -> None:
-    if isinstance(event, Reading):
+    if isinstance(event, Track) and not statuses:  # units alone are asked: nobody is read, and all are followed
+        people.add(event.person)
+    elif isinstance(event, Reading):
         statuses[event.status] += 1
         if event.person is not None:
             people.add(event.person)
@@ -108,7 +112,7 @@ def _link(source: str) -> str | None:
 def check_formats(formats: Sequence[str]) -> None:
     """Raise UsageError for a format that does not exist."""
     for kind in formats:
-        if kind not in FORMATS:
+        if kind not in (*FORMATS, UNITS):
             raise unknown("format", kind, FORMATS)
 
 
@@ -131,7 +135,7 @@ def run(
     check_formats(job.formats)
     if jobs < 1:
         raise UsageError(f"jobs must be 1 or more, got {jobs}")
-    record = Record(job, model_facts(job.model))
+    record = Record(job, model_facts(job.model) if job.model else {})
     found = list(_unwritten(resolve(sources), {str(Path(source).expanduser()) for source in sources}, record))
     named = record.named([source for source, error in found if not error])
     waiting = []
@@ -256,7 +260,17 @@ def _work(source: str, name: str) -> Outcome | None:
 
 
 def _reader(job: Job) -> Any:
+    units = None
+    if job.units:
+        from mimica.units.registry import load as detector_of
+
+        units = detector_of(job.units, device=job.settings.device)
+    if job.model is None:
+        from mimica.reading.units import UnitReader
+
+        assert units is not None
+        return UnitReader(units, job.settings)
     from mimica.reading.reader import Reader
     from mimica.recognition.registry import load
 
-    return Reader(load(job.model, device=job.settings.device), job.settings)
+    return Reader(load(job.model, device=job.settings.device), job.settings, units=units)

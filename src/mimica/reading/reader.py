@@ -7,7 +7,6 @@ no more memory than a minute.
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from itertools import chain
@@ -15,39 +14,38 @@ from pathlib import Path
 
 import numpy as np
 
-from mimica.clips import Clip, Face, Frame, Reading, Status, Track
+from mimica.clips import UNIT_COLUMNS, Clip, Reading, Status
 from mimica.errors import UsageError
 from mimica.faces.crop import FER_MARGIN, face_view, scene_view
-from mimica.faces.detect import Detector, load_detector
+from mimica.faces.detect import Detector
 from mimica.faces.quality import LOW
-from mimica.faces.track import Tracker, identified
-from mimica.reading.events import Closed, Event, Opened, Seen, Settled
+from mimica.reading.events import Event, Opened, Seen, Settled
 from mimica.reading.settings import Settings
+from mimica.reading.sightings import Sightings, faces_of
 from mimica.reading.windows import View, Window, Windows
 from mimica.recognition.frames import KeptFrames
 from mimica.recognition.model import NO_SCENE, ReadsScene, Recogniser
+from mimica.units.detect import UnitDetector
 from mimica.video.read import Video, open_video
-from mimica.video.sampling import Thinner, WindowGrid
+from mimica.video.sampling import WindowGrid
 from mimica.video.sources import is_camera
-
-_GROUP = 4
-"""Frames in which faces are looked for at once. A camera's come one by one."""
 
 
 class Reader:
     """Reads apparent expressions of every person in a source, with one recogniser and one way of reading.
 
-    A reader may read any number of sources, one after the other; people are numbered anew in each.
+    A reader may read any number of sources, one after the other; people are numbered anew in each. With `units`, a
+    detector of Action Units, it tells how strong those look too, in every frame that is looked at and every reading.
     """
 
     def __init__(
-        self, recogniser: Recogniser, settings: Settings | None = None, *, detector: Detector | None = None
-    ) -> None:
-        self.recogniser, self.settings = recogniser, settings or Settings()
+        self, recogniser: Recogniser, settings: Settings | None = None, *, detector: Detector | None = None,
+        units: UnitDetector | None = None,
+    ) -> None:  # fmt: skip
+        self.recogniser, self.settings, self.units = recogniser, settings or Settings(), units
         if recogniser.reads_scenes and self.settings.faces == "none":
             raise UsageError(f"{recogniser.name} cannot read with --faces none: {NO_SCENE}")
-        chosen = "mtcnn" if self.settings.faces == "detect" else "none"
-        self.detector = detector or load_detector(chosen, min_face=self.settings.min_face, device=self.settings.device)
+        self.detector = detector or faces_of(self.settings)
         threshold = self.settings.unsure_below
         self.unsure_below = recogniser.unsure_below if threshold is None else threshold
         frames = self.settings.window or recogniser.window or recogniser.frames
@@ -88,6 +86,8 @@ class Reader:
             person=0, start=0.0, end=self.grid.duration, faces=faces, times=times, quality=np.ones(T), scenes=faces
         )
         KeptFrames(self.recogniser).views([clip])
+        if self.units:
+            self.units.strengths(np.zeros((1, self.units.size, self.units.size, 3), np.uint8))
 
     def _opened(self, source: str, video: Video) -> Opened:
         info = video.info
@@ -101,6 +101,7 @@ class Reader:
             labels=self.recogniser.space.names,
             views=(("raw",) if self.settings.smooth else ()) + self.recogniser.alone,
             model=self.recogniser.card,
+            units=self.units.card if self.units else {},
             settings=asdict(self.settings)
             | {"unsure_below": self.unsure_below, "window": self.grid.frames, "stride": self.grid.stride},
         )
@@ -110,62 +111,26 @@ class _Run:
     """One source, read once."""
 
     def __init__(self, reader: Reader, source: str, video: Video, clips: Callable[[Clip, Reading], None]) -> None:
-        self.reader, self.source, self.video, self.clips = reader, source, video, clips
+        self.reader, self.source, self.clips = reader, source, clips
         still = video.info.kind == "photo"
-        alone = reader.settings.faces == "none"
-        self.tracker = _Alone() if alone else Tracker(min_hits=1 if still else 2)
-        self.margin = 0.0 if alone else FER_MARGIN
+        self.sightings = Sightings(video, reader.settings, reader.detector, reader.units)
+        self.margin = 0.0 if reader.settings.faces == "none" else FER_MARGIN
         self.windows = Windows(reader.grid, step=0.0 if still else 1 / reader.settings.fps)
         self.kept = KeptFrames(reader.recogniser)
         self.smoothed: dict[int, tuple[float, np.ndarray]] = {}
         self.duration = video.info.duration or math.inf
-        self.frames = self.looked = 0
-        self.last = 0.0
 
     def events(self, *, every_frame: bool, stopped: Callable[[], bool]) -> Iterator[Event]:
-        for batch in self._batches(every_frame, stopped):
+        for batch in self.sightings.batches(every_frame, stopped):
             # What is over by the first of these frames need not wait until faces are found in them.
             yield from self._settled(self.windows.close(next((frame.time for frame, looked in batch if looked), 0.0)))
-            for seen in self._seen(batch):
+            for seen in self.sightings.seen(batch):
                 yield seen
                 if seen.read:
                     yield from self._settled(self.windows.add(seen.frame.time, self._views(seen)))
         finished = not stopped()
         yield from self._told(self.windows.finish())
-        yield Settled(time=math.inf)
-        yield from self.tracker.tracks()
-        yield Closed(
-            frames=self.frames, read=self.looked, last_time=self.last, notes=tuple(self._notes(finished)),
-            warnings=tuple(self.video.notes),
-            finished=finished,
-        )  # fmt: skip
-
-    def _batches(self, every_frame: bool, stopped: Callable[[], bool]) -> Iterator[list[tuple[Frame, bool]]]:
-        """Every frame with whether it is looked at; those that are not only where they are asked for."""
-        thin = Thinner(self.reader.settings.fps)
-        kept: deque[int] = deque()
-
-        def wanted(time: float, index: int) -> bool:
-            self.frames, self.last = index + 1, time
-            if thin(time, index):
-                kept.append(index)
-                return True
-            return every_frame
-
-        group = 1 if self.video.info.kind == "camera" else _GROUP
-        return _grouped(self.video.frames(wanted, stopped=stopped), kept, group)
-
-    def _seen(self, batch: list[tuple[Frame, bool]]) -> Iterator[Seen]:
-        """These frames with the people in those that are looked at."""
-        read = [frame.image for frame, looked in batch if looked]
-        found = iter(self.reader.detector.detect(read) if read else [])
-        for frame, looked in batch:
-            self.looked += looked
-            yield self._who(frame, next(found)) if looked else Seen(frame=frame, read=False)
-
-    def _who(self, frame: Frame, faces: list[Face]) -> Seen:
-        people, quality = identified(self.tracker, frame, faces)
-        return Seen(frame=frame, faces=people, quality=quality)
+        yield from self.sightings.ending(finished)
 
     def _views(self, seen: Seen) -> dict[int, View]:
         size, image = self.reader.recogniser.size, seen.frame.image
@@ -175,6 +140,7 @@ class _Run:
                 face=face_view(image, face.box, size=size, margin=self.margin),
                 quality=seen.quality[person],
                 scene=self._scene(image, face.box),
+                units=seen.units.get(person),
             )
             for person, face in seen.faces.items()
         }
@@ -230,6 +196,7 @@ class _Run:
             confidence=confidence,
             probabilities=dict(zip(names, share.tolist(), strict=True)),
             views={view: dict(zip(names, of.tolist(), strict=True)) for view, of in views.items()},
+            units={} if clip.units is None else _mean(clip.units),
             status=status,
         )
 
@@ -245,48 +212,11 @@ class _Run:
         self.smoothed[clip.person] = (clip.end, share)
         return share
 
-    def _notes(self, finished: bool) -> list[str]:
-        notes = list(self.video.notes)
-        fps = self.reader.settings.fps
-        if self.looked < self.frames:
-            notes.append(f"{self.looked} of {self.frames} frames were looked at, at most {fps:g} a second")
-        if not finished:
-            notes.append(f"reading was stopped at {self.last:.1f} s")
-        return notes
 
-
-class _Alone:
-    """Stands in for the tracker where every picture is one person's face already."""
-
-    def __init__(self) -> None:
-        self.rows: list[tuple[float, np.ndarray, float]] = []
-
-    def update(self, frame: Frame, faces: list[Face], quality: list[float]) -> dict[int, Face]:
-        self.rows.append((frame.time, faces[0].box, quality[0]))
-        return {0: faces[0]}
-
-    def tracks(self) -> list[Track]:
-        if not self.rows:
-            return []
-        times, boxes, quality = (np.array(column) for column in zip(*self.rows, strict=True))
-        return [Track(person=0, times=times, boxes=boxes, quality=quality)]
-
-
-def _grouped(frames: Iterator[Frame], kept: deque[int], size: int) -> Iterator[list[tuple[Frame, bool]]]:
-    """Consecutive frames, as many as hold `size` that are to be looked at, each with whether it is.
-
-    `kept` holds the indices of those, in order; frames that were lost on the way may be among them.
-    """
-    group: list[tuple[Frame, bool]] = []
-    number = 0
-    for frame in frames:
-        while kept and kept[0] < frame.index:
-            kept.popleft()
-        looked = bool(kept) and kept[0] == frame.index
-        group.append((frame, looked))
-        number += looked
-        if number == size:
-            yield group
-            group, number = [], 0
-    if group:
-        yield group
+def _mean(units: np.ndarray) -> dict[str, float]:
+    """The mean strength of each unit over frames [T, U], of those in which it is known, by the name of its column."""
+    known = ~np.isnan(units)
+    number = known.sum(0)
+    total = np.where(known, units, 0.0).sum(0)
+    columns = zip(UNIT_COLUMNS, total.tolist(), number.tolist(), strict=True)
+    return {column.name: of / frames for column, of, frames in columns if frames}

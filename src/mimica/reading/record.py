@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mimica import __version__
 from mimica.data.whole import whole
 from mimica.errors import InputError
+from mimica.units.registry import identity
 from mimica.video.names import names
 from mimica.video.sources import key, stamp
 
@@ -59,6 +60,8 @@ class Record:
             "model": model,
             "by": __version__,
         }
+        if job.units:  # without, what earlier versions remembered stays true
+            how |= {"units": job.units, "detector": identity(job.units)}
         self.how = hashlib.sha256(json.dumps(how, sort_keys=True).encode()).hexdigest()[:16]
         self.entries: dict[str, dict[str, Any]] = {}
         self.files: dict[str, str] = {}

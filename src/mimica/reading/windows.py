@@ -23,13 +23,14 @@ _SAME = 1e-6
 class View:
     """One person's face in one frame, cropped, and the scene, where one is read: uint8 [S, S, 3].
 
-    `told` once some clip has it.
+    `units` [U] is how strong Action Units look in it, where that is asked; `told` once some clip has it.
     """
 
     time: float
     face: np.ndarray
     quality: float
     scene: np.ndarray | None = None
+    units: np.ndarray | None = None
     told: bool = False
 
 
@@ -135,6 +136,7 @@ class Windows:
         for view in inside:
             view.told = True
         scenes = [v.scene for v in inside if v.scene is not None]
+        units = [v.units for v in inside if v.units is not None]
         return Clip(
             person=person,
             start=inside[0].time,
@@ -143,6 +145,7 @@ class Windows:
             times=np.array([v.time for v in inside]),
             quality=np.array([v.quality for v in inside]),
             scenes=np.stack(scenes) if len(scenes) == len(inside) else None,
+            units=np.stack(units) if len(units) == len(inside) else None,
         )
 
     def _forget(self, before: float) -> None:

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mimica.clips import READING_COLUMNS, STATUSES, Reading
+from mimica.clips import READING_COLUMNS, STATUSES, UNIT_COLUMNS, Reading
 from mimica.errors import InputError
 
 _FIXED = tuple(column.name for column in READING_COLUMNS)
+_NO_CLASSES = (*_FIXED, "probabilities", "views", "units", *(column.name for column in UNIT_COLUMNS))
 
 
 def holds_readings(file: Path) -> bool:
@@ -51,8 +52,8 @@ def _reading(row: Mapping[str, Any], probabilities: Mapping[str, float]) -> Read
 
 
 def _classes(columns: list[str]) -> tuple[str, ...]:
-    """The columns of classes: those that are not fixed, and not another column with a view's name before it."""
-    free = [name for name in columns if name not in (*_FIXED, "probabilities", "views")]
+    """The columns of classes: those that are not fixed nor of units, and not another column with a view's name before it."""
+    free = [name for name in columns if name not in _NO_CLASSES]
     return tuple(name for name in free if not any(name.endswith(f"_{other}") for other in free))
 
 

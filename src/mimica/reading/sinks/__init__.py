@@ -11,10 +11,13 @@ from mimica.errors import UsageError, unknown
 if TYPE_CHECKING:
     from mimica.reading.sinks.base import Sink, SinkOptions
 
-__all__ = ["FORMATS", "STREAMED", "open_sink"]
+__all__ = ["FORMATS", "STREAMED", "UNITS", "open_sink"]
 
 FORMATS: tuple[str, ...] = ("csv", "parquet", "jsonl", "eaf", "vtt", "mp4", "html")
 """The formats that readings can be written in; each is also the ending of its files."""
+
+UNITS = "units"
+"""The table of units over time that `mimica units` is put together from, a source each."""
 
 STREAMED: tuple[str, ...] = ("csv", "jsonl")
 """The formats that can be written to standard output as readings come."""
@@ -28,7 +31,7 @@ def open_sink(format: str, path: Path | Literal["-"], options: SinkOptions | Non
     """
     from mimica.reading.sinks.base import SinkOptions
 
-    if format not in FORMATS:
+    if format not in _SINKS:
         raise unknown("format", format, FORMATS)
     if path == "-" and format not in STREAMED:
         raise UsageError(
@@ -47,4 +50,5 @@ _SINKS = {
     "vtt": "vtt:VttSink",
     "mp4": "mp4:Mp4Sink",
     "html": "html:HtmlSink",
+    UNITS: "units:UnitsSink",
 }

@@ -27,7 +27,8 @@ class ParquetSink(FileSink):
 
     def _begin(self) -> None:
         about = self.opened
-        schema = pa.schema([_field(column) for column in reading_columns(about.labels, about.views)])
+        columns = reading_columns(about.labels, about.views, units=bool(about.units))
+        schema = pa.schema([_field(column) for column in columns])
         facts = {
             "mimica.version": version(),
             "mimica.model": str(about.model.get("name", "unknown")),
@@ -36,6 +37,8 @@ class ParquetSink(FileSink):
             "mimica.labels": as_json(about.labels),
             "mimica.notice": NOTICE,
         }
+        if about.units:
+            facts["mimica.units"] = as_json(dict(about.units))
         self._rows: list[dict[str, Any]] = []
         self._schema = schema.with_metadata(facts)
         self._writer = pq.ParquetWriter(self.part, self._schema, compression="zstd")

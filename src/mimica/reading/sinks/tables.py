@@ -51,7 +51,9 @@ class CsvSink(_LineSink):
     """
 
     def _begin(self) -> None:
-        self._columns = [column.name for column in reading_columns(self.opened.labels, self.opened.views)]
+        about = self.opened
+        columns = reading_columns(about.labels, about.views, units=bool(about.units))
+        self._columns = [column.name for column in columns]
         self._writer = csv.writer(self.file, lineterminator="\n")
         self._writer.writerow(self._columns)
         if self.path is None:

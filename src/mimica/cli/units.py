@@ -1,0 +1,88 @@
+"""`mimica units`: how strong Action Units look over time, as a table and as curves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from mimica.cli.progress import Bar, Stop, heard, plain, speak_of_any_name
+from mimica.errors import UsageError
+from mimica.reading.settings import Settings
+from mimica.units.registry import DEFAULT
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mimica.reading.record import Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Units:
+    """Write how strong Action Units look in every person of videos, photos, folders of frames or a camera."""
+
+    sources: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE...")]
+    """Files, folders, globs, camera:0, or asset:NAME."""
+    out: Path = Path("units.csv")
+    """The table: source, person, time and a column a unit, a row a face and frame."""
+    detector: str = DEFAULT
+    """compact-units, blendshapes (extra [units]), the path that training wrote, or actor:TABLE, the truth of clips that
+    mimica data actor drew."""
+    plot: Path | None = None
+    """Draw everyone's curves too: .png, .svg, .pdf (extra [train]) or .html."""
+    settings: Settings = field(default_factory=Settings)
+    jobs: int = 1
+    """How many sources to read at once, each in its own process."""
+    again: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Read again what an earlier run into the same table has finished."""
+
+    def run(self) -> int:
+        """Read all sources; 0 if all went well, 1 if some failed."""
+        from mimica.reading.job import run
+        from mimica.reading.unit_plot import check, draw
+        from mimica.reading.units import put_together, unit_curves, unit_job
+
+        if not self.sources:
+            raise UsageError("name at least one file, folder, glob or camera:0 to read")
+        speak_of_any_name(False)
+        job = unit_job(self.out, self.detector, self.settings)
+        if self.plot:
+            check(self.plot)
+        stop, console = Stop(), _console()
+        outcomes: list[Outcome] = []
+        with Bar(not console.is_terminal) as bar, heard(bar), stop:
+            for outcome in run(job, self.sources, jobs=self.jobs, again=self.again, progress=bar, stopped=stop):
+                outcomes.append(outcome)
+                if outcome.state == "failed":
+                    bar.say(f"[red]failed[/] {plain(outcome.error)}")
+                for warning in outcome.warnings:
+                    bar.say(f"[yellow]{plain(Path(outcome.source).name)}[/] {plain(warning)}")
+        if any(outcome.outputs for outcome in outcomes):
+            put_together(self.out, outcomes)
+            if self.plot:
+                draw(self.plot, unit_curves(self.out), detector=self.detector)
+        self._tell(outcomes, console)
+        return 1 if stop() or any(outcome.state == "failed" for outcome in outcomes) else 0
+
+    def _tell(self, outcomes: list[Outcome], console: Console) -> None:
+        from rich.table import Table
+
+        table = Table("source", "state", "people", "time", box=None, pad_edge=False, header_style="bold")
+        for outcome in outcomes:
+            told = "" if outcome.state == "failed" else f"{outcome.seconds:.1f} s"
+            people = "" if outcome.state == "failed" else str(outcome.people)
+            table.add_row(plain(Path(outcome.source).name), outcome.state, people, told)
+        console.print(table)
+        written = [self.out, self.plot] if any(outcome.outputs for outcome in outcomes) else []
+        for path in (path for path in written if path):
+            console.print(plain(str(path)), soft_wrap=True, highlight=False)
+        console.print("How a face looks to a trained model, not what someone feels.", style="dim")
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=110)  # a pipe has no width of its own
