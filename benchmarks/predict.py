@@ -45,13 +45,15 @@ def watched() -> Iterator[Spent]:
     """The seconds that go into each part while it lasts; no part lies in another."""
     from mimica.faces.mtcnn import Mtcnn
     from mimica.reading.reader import _Run
+    from mimica.reading.sightings import Sightings
     from mimica.reading.sinks.base import FileSink
     from mimica.recognition.model import Recogniser
     from mimica.video.read import Video
 
     spent: Spent = defaultdict(float)
     parts = (
-        ("detect", Mtcnn, ("detect",)), ("track", _Run, ("_who", "_views")), ("encode", Recogniser, ("probabilities",)),
+        ("detect", Mtcnn, ("detect",)), ("track", Sightings, ("_who",)), ("track", _Run, ("_views",)),
+        ("encode", Recogniser, ("probabilities",)),
         ("write", FileSink, ("__enter__", "append", "__exit__")),
     )  # fmt: skip
     frames = Video.frames

@@ -13,7 +13,6 @@ from drawn import HEIGHT, WIDTH, Squares, alone, film, folder, photo, picture, w
 from filmed import Slow
 from mimica.clips import Reading, Track
 from mimica.errors import InputError, UsageError
-from mimica.reading import reader as reader_module
 from mimica.reading.events import Closed, Event, Opened, Seen, Settled
 from mimica.reading.reader import Reader
 from mimica.reading.settings import Settings
@@ -209,7 +208,7 @@ def test_nothing_depends_on_how_many_frames_are_searched_at_once(
 ) -> None:
     told = []
     for group in (1, 3, 100):
-        monkeypatch.setattr(reader_module, "_GROUP", group)
+        monkeypatch.setattr("mimica.reading.sightings._GROUP", group)
         reader = Reader(recogniser, QUICK, detector=(detector := Squares()))
         events = list(reader.read(two, every_frame=True))
         assert max(detector.calls) == min(group, 30)

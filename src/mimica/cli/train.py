@@ -9,11 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from mimica.cli.loop import Loop, refuse_unwritable
+from mimica.errors import UsageError, unknown
 
 if TYPE_CHECKING:
     from mimica.data.clipset import ClipSet
     from mimica.labels import LabelSpace
     from mimica.training.recipes import Training
+
+
+_OF_RECOGNISERS = (
+    "fold", "preset", "method", "options", "sampling", "select_on", "hold", "balance", "adjust", "per_epoch", "cache",
+)  # fmt: skip
+"""Flags that say nothing to a recipe of units."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +29,10 @@ class Train:
 
     recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")]
     """duse_vit_b32, duse_vit_b16 or duse_vit_l14 on a CLIP, with the paper's settings; or duse_compact, which ships.
-    Of the scene beside the face: ous_vit_l14, ous_compact."""
+    Of the scene beside the face: ous_vit_l14, ous_compact. Of Action Units: units_compact, with --data actor."""
     data: str
-    """fer2013:PATH, folder:PATH, table:FILE, dfew:PATH, ferv39k:PATH, mafw:PATH or list:FILE, of cropped faces."""
+    """fer2013:PATH, folder:PATH, table:FILE, dfew:PATH, ferv39k:PATH, mafw:PATH or list:FILE, of cropped faces; for
+    units_compact actor, or actor:formula or actor:ict alone."""
     out: Path
     """Folder for the recogniser, the log and the state to resume from."""
     fold: int | None = None
@@ -63,7 +71,7 @@ class Train:
         from mimica.training.processes import one_voice
 
         with one_voice():
-            return self._run()
+            return self._units() if self.recipe.startswith("units_") else self._run()
 
     def _run(self) -> int:
         from mimica.cli.progress import Epochs
@@ -90,6 +98,26 @@ class Train:
             print(*kept(path), path, sep="\n")
         return 0
 
+    def _units(self) -> int:
+        """Train a detector of units, which learns from faces that are drawn for it."""
+        from mimica.cli.progress import Epochs, counted
+        from mimica.training.recipes import with_loop
+        from mimica.training.units import RECIPES, drawn_as, train_units
+
+        if self.recipe not in RECIPES:
+            raise unknown("training recipe", self.recipe, RECIPES)
+        given = [name for name in _OF_RECOGNISERS if getattr(self, name) not in (None, ())]
+        if given:
+            flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+            raise UsageError(f"{self.recipe} learns units, and {flags} is for recognisers; leave it out")
+        recipe = with_loop(replace(RECIPES[self.recipe](), **drawn_as(self.data)), **self.loop.changes())
+        recipe = recipe if self.encoder is None else replace(recipe, encoder=self.encoder)
+        refuse_unwritable(self.out)
+        with counted("faces drawn") as progress, Epochs(recipe.loop.epochs) as report:
+            path = train_units(recipe, out=self.out, resume=self.resume, report=report, progress=progress)
+        print(path)
+        return 0
+
     def _recipe(self) -> Training:
         from mimica.training.recipes import method_of, training, with_loop, with_method
 
@@ -105,7 +133,6 @@ class Train:
     def _parts(self, recipe: Training, size: int, space: LabelSpace) -> tuple[ClipSet, ClipSet | None, ClipSet | None]:
         """What to learn from, what is held out, and what is tested on where that is selected on."""
         from mimica.data.clipset import load, load_held
-        from mimica.errors import UsageError
 
         def opened(part: str) -> ClipSet:
             return load(self.data, part=part, **how)

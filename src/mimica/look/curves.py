@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from mimica.look.palette import REGIONS
 from mimica.look.picture import INK, LINE, PALE
 
 _BAR, _CURVE = "#2f6f9f", "#b4562f"
@@ -90,6 +91,44 @@ def draw_units(axes: Any, seconds: Sequence[float], curves: Mapping[str, Sequenc
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(LINE)
     axes.tick_params(colors=PALE)
+
+
+def draw_unit_rows(axes: Any, seconds: Sequence[float], strengths: Any, *, title: str) -> None:
+    """How strong units [N, U] are over time, a row each in the order of `facs.UNITS`, filled from its own ground.
+
+    A row is as high as strength 1; units that are NaN throughout have none. Frames farther apart than others are not
+    joined.
+    """
+    import numpy as np
+
+    from mimica.facs import UNITS
+
+    seen = [place for place in range(len(UNITS)) if not np.isnan(strengths[:, place]).all()] if len(seconds) else []
+    times, values = broken(np.asarray(seconds, float), np.asarray(strengths, float))
+    units = list(UNITS.values())
+    for row, place in enumerate(seen):
+        ground, colour = len(seen) - 1 - row, REGIONS[units[place].region]
+        axes.plot([min(seconds), max(seconds)], [ground, ground], color=LINE, linewidth=0.6, zorder=1)
+        axes.fill_between(times, ground, ground + 0.92 * values[:, place], color=colour, alpha=0.75, linewidth=0)
+        if len(seconds) == 1:  # a photo has no width
+            axes.bar(seconds, 0.92 * strengths[0, place], bottom=ground, color=colour, width=0.2)
+    axes.set_yticks(range(len(seen)), [f"AU{units[place].number} {units[place].name}" for place in reversed(seen)])
+    axes.set(xlabel="seconds", ylim=(-0.1, max(len(seen), 1)))
+    if len(seconds) > 1:
+        axes.set_xlim(min(seconds), max(seconds))
+    axes.set_title(title, loc="left", fontsize=11, color=INK)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(LINE)
+    axes.tick_params(colors=PALE, length=0)
+
+
+def broken(times: Any, values: Any) -> tuple[Any, Any]:
+    """Times [N] and values [N, K] with a row of NaN wherever frames lie farther apart than three of the usual steps."""
+    import numpy as np
+
+    gaps = np.diff(times)
+    wide = np.flatnonzero(gaps > 3 * np.median(gaps)) + 1 if len(gaps) > 1 else []
+    return np.insert(times, wide, times[wide] if len(wide) else []), np.insert(values, wide, np.nan, axis=0)
 
 
 def _framed(axes: Any) -> None:

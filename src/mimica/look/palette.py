@@ -20,6 +20,10 @@ CLASSES = {
 }
 _OTHERS = ("#f0e442", "#882255", "#44aa99", "#332288", "#999933", "#aa4499", "#117733", "#88ccee", "#ddcc77")
 PERSONS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377")
+REGIONS = {
+    "brow": "#4477aa", "eye": "#66ccee", "cheek": "#228833", "nose": "#ccbb44", "mouth": "#ee6677", "jaw": "#aa3377",
+}  # fmt: skip
+"""The colour of an Action Unit, by where in the face it is seen; Paul Tol's bright scheme too."""
 STATUS = {"unsure": "#c9ced5", "low_quality": "#a3a9b2", "no_face": "#4a5058"}
 
 

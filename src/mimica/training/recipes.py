@@ -17,6 +17,7 @@ from mimica.recognition.duse.config import DuseConfig
 from mimica.recognition.options import Options
 from mimica.recognition.ous.config import OusConfig, ous_paper
 from mimica.training.loop import LoopConfig
+from mimica.training.units import UnitTraining
 
 if TYPE_CHECKING:
     from mimica.data.clipset import ClipSet
@@ -218,7 +219,7 @@ def ous_compact() -> Training:
     return replace(duse_compact(), method="ous", model=OusConfig(), per_epoch=None)
 
 
-Recipe = TypeVar("Recipe", Pretraining, Training)
+Recipe = TypeVar("Recipe", Pretraining, Training, UnitTraining)
 
 
 def with_loop(recipe: Recipe, **changes: Any) -> Recipe:

@@ -28,6 +28,11 @@ _LIMITS = (
     "23 equals 24 and 25 equals 26, as each two come of one shape; not measured here against coded units"
 )
 
+CARD = MappingProxyType(
+    {"name": "blendshapes", "what": "MediaPipe's face landmarker", "limits": _LIMITS, "licence": "Apache-2.0"}
+)
+"""What this detector says of itself."""
+
 
 class Blendshapes:
     """Reads units off the blendshapes of MediaPipe's face landmarker (extra `[units]`, asset `face-landmarker`)."""
@@ -35,9 +40,7 @@ class Blendshapes:
     name = "blendshapes"
     size, margin = 192, 0.25
     units = tuple(unit for unit in ORDER if not set(UNITS[unit].arkit) <= set(DEAD))
-    card: Mapping[str, Any] = MappingProxyType(
-        {"name": name, "what": "MediaPipe's face landmarker", "limits": _LIMITS, "licence": "Apache-2.0 (MediaPipe)"}
-    )
+    card: Mapping[str, Any] = CARD
 
     def __init__(self) -> None:
         self._landmarker = _landmarker()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mimica import checkpoint
 from mimica.errors import CheckpointError, unknown
@@ -52,6 +53,17 @@ def locate(name: str) -> Path:
     if (kind := checkpoint.read_facts(path).get("kind")) != KIND:
         raise CheckpointError(f"{path} is of the kind '{kind}', not a detector of units; choose from {', '.join(NAMES)}")
     return path
+
+
+def card(name: str) -> Mapping[str, Any]:
+    """What a detector says of itself, its limits among it, without its being loaded."""
+    if name == "blendshapes":
+        from mimica.units.blendshapes import CARD
+
+        return CARD
+    if name.startswith(_TRUTH):
+        return {"name": name, "limits": "the units that the actor was drawn with; no detector"}
+    return checkpoint.read_facts(locate(name))
 
 
 def identity(name: str) -> str:

@@ -15,6 +15,7 @@ from mimica.reading.sinks.base import FileSink, Wants, target, version
 from mimica.reading.sinks.figures import bars, timeline
 from mimica.reading.sinks.series import Series
 from mimica.reading.sinks.thumbnails import Thumbnails
+from mimica.reading.sinks.unit_figure import UnitSeries
 
 MOST_PERSONS = 12
 """Persons shown at most: those seen longest."""
@@ -26,7 +27,8 @@ class HtmlSink(FileSink):
     """A page to read and to keep: works offline, light or dark as the reader's system is.
 
     Of a model that reads the scene too, each person has three rows, and marks where the scene changes the answer.
-    Memory: some 60 bytes a reading, twice as much with three rows, a few small pictures a person. With `blur_faces`
+    Memory: some 60 bytes a reading, twice as much with three rows, a few small pictures a person; where units
+    are looked for, 72 bytes a face and frame more. With `blur_faces`
     the pictures are unrecognisable and the source is not played on the page.
     """
 
@@ -36,12 +38,15 @@ class HtmlSink(FileSink):
         self._series: dict[int, Series] = {}
         self._gaps: list[tuple[float, float]] = []
         self._counts: Counter[str] = Counter()
+        self._units: dict[int, UnitSeries] = {}
         self._thumbnails = Thumbnails(blur_faces=self.options.blur_faces)
         self._until = 0.0
 
     def _seen(self, event: Seen) -> None:
         self._until = max(self._until, event.frame.time)
         self._thumbnails.see(event)
+        for person, strengths in event.units.items():
+            self._units.setdefault(person, UnitSeries()).append(event.frame.time, strengths)
 
     def _reading(self, event: Reading) -> None:
         self._counts[event.status] += 1
@@ -82,6 +87,7 @@ class HtmlSink(FileSink):
         return page.Person(
             person=person, summary=summary, figure=figure, thumbnails=self._thumbnails.of(person),
             counts=series.counts(), last=series.last(), changes=series.changes(),
+            units=self._units[person].figure(until=self._until, still=still) if person in self._units else {},
         )  # fmt: skip
 
     def _link(self) -> str | None:

@@ -6,7 +6,7 @@ import base64
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from html import escape
 from importlib import resources
@@ -23,6 +23,7 @@ from mimica.reading.sinks.figures import CHANGED
 from mimica.reading.sinks.series import Change, Summary
 from mimica.reading.sinks.thumbnails import SIDE, Thumbnail
 from mimica.reading.sinks.trust import trust_figures, trust_section, without_curves
+from mimica.reading.sinks.unit_figure import UNIT_HINT
 
 _MOST_CHANGES = 6
 _MEANS = {
@@ -37,7 +38,8 @@ _MEANS = {
 class Person:
     """One person's part of the page; `last` is what the last reading says, and its confidence.
 
-    `changes` is when the scene changes the answer, of a model that reads it.
+    `changes` is when the scene changes the answer, of a model that reads it; `units` the figure of Action Units, where
+    they were looked for.
     """
 
     person: int
@@ -47,6 +49,7 @@ class Person:
     counts: Counter[str]
     last: tuple[str, float]
     changes: Sequence[Change] = ()
+    units: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +90,7 @@ def _scripts(contents: Contents) -> str:
     from plotly.offline import get_plotlyjs
 
     figures = {f"figure-{p.person}": p.figure for p in contents.persons}
+    figures |= {f"units-{p.person}": p.units for p in contents.persons if p.units}
     if contents.persons:
         figures |= trust_figures(contents.opened.model)
     told = json.dumps(figures, separators=(",", ":")).replace("<", "\\u003c")
@@ -259,7 +263,20 @@ def _section(p: Person, contents: Contents) -> str:
     return (
         f'<section class="person{" still" if contents.still else ""}"><h3>{_who(p.person)}{facts}</h3>'
         f'<div class="figure" id="figure-{p.person}" role="img" '
-        f'aria-label="{what} for person {p.person}: {escape(spoken)}."></div>{_changes(p, contents)}{gallery}</section>'
+        f'aria-label="{what} for person {p.person}: {escape(spoken)}."></div>{_changes(p, contents)}{gallery}'
+        f"{_units(p, contents)}</section>"
+    )
+
+
+def _units(p: Person, contents: Contents) -> str:
+    """The place of the figure of units, and by what they were seen."""
+    if not p.units:
+        return ""
+    by, limits = (escape(str(contents.opened.units.get(key, ""))) for key in ("name", "limits"))
+    return (
+        f'<div class="figure units" id="units-{p.person}" role="img" '
+        f'aria-label="Strength of each Action Unit of person {p.person} over time."></div>'
+        f'<p class="hint">{UNIT_HINT} By {by}{f": {limits}" if limits else ""}.</p>'
     )
 
 
