@@ -7,6 +7,7 @@ the right shape the stronger counts. No shape measures one unit alone: 23 and 24
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -24,7 +25,7 @@ DEAD = ("cheekSquintLeft", "cheekSquintRight", "noseSneerLeft", "noseSneerRight"
 """Blendshapes that this landmarker names and hardly ever moves: their units count as unseen."""
 
 _LIMITS = (
-    "by MediaPipe's blendshapes, which follow the mesh of the face and are no Action Units; 6 and 9 are not seen; "
+    "blendshapes follow the mesh of the face and are no Action Units; 6 and 9 are not seen; "
     "23 equals 24 and 25 equals 26, as each two come of one shape; not measured here against coded units"
 )
 
@@ -85,7 +86,10 @@ def _landmarker() -> Any:
         base_options=BaseOptions(model_asset_buffer=file.read_bytes()), output_face_blendshapes=True, num_faces=1,
     )  # fmt: skip
     try:
-        return FaceLandmarker.create_from_options(options)
+        landmarker = FaceLandmarker.create_from_options(options)
     except (RuntimeError, ValueError, OSError) as error:
         why = str(error).splitlines()[0]
         raise AssetError(f"mediapipe does not open {file}: {why}; mimica assets check {ASSET}") from None
+    # At the end of the interpreter the library's threads have gone before it closes, and it would end in a traceback.
+    atexit.register(setattr, landmarker, "_handle", None)
+    return landmarker

@@ -13,14 +13,18 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from mimica.clips import Status
-from mimica.look.palette import class_colours, ink, person_colour, rgb
+from mimica.clips import UNIT_COLUMNS, Status
+from mimica.facs import UNITS
+from mimica.look.palette import REGIONS, class_colours, ink, person_colour, rgb
 
 _DARK, _LIGHT, _TRACK, _GREY = (14, 17, 22), (240, 243, 246), (58, 64, 72), (150, 156, 164)
 _FAINT = (188, 194, 201)
 _PIXELS = 6
 _MARGIN = 0.2
 _COST_TO_DROP = 0.05
+_MOST_UNITS, _WEAKEST_UNIT = 5, 0.2
+_REGION = {column.name: unit.region for column, unit in zip(UNIT_COLUMNS, UNITS.values(), strict=True)}
+_NAME = {column.name: unit.name for column, unit in zip(UNIT_COLUMNS, UNITS.values(), strict=True)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +32,7 @@ class Shown:
     """A person as drawn into one picture: `box` [4] in pixels, and what the reading nearest in time says.
 
     `status` is None where no reading covers the picture's time; `by_face_alone` is the class that the face alone
-    shows, where the scene changes the answer.
+    shows, where the scene changes the answer; `units` holds the strengths of Action Units by the names of their columns.
     """
 
     person: int
@@ -38,6 +42,7 @@ class Shown:
     probabilities: Mapping[str, float] = field(default_factory=dict)
     status: Status | None = None
     by_face_alone: str | None = None
+    units: Mapping[str, float] = field(default_factory=dict)
 
 
 class _Rect(NamedTuple):
@@ -50,6 +55,13 @@ class _Rect(NamedTuple):
         w = min(self.x + self.w, other.x + other.w) - max(self.x, other.x)
         h = min(self.y + self.h, other.y + other.h) - max(self.y, other.y)
         return max(w, 0) * max(h, 0)
+
+
+class _Bar(NamedTuple):
+    name: str
+    value: float
+    colour: tuple[int, int, int]
+    bright: bool = False
 
 
 class Annotator:
@@ -80,7 +92,10 @@ class Annotator:
             taken.append(self._place_tag(picture, shown, face, faces, taken))
         for shown, face in zip(people, faces, strict=True):
             if shown.probabilities and shown.status in ("ok", "unsure"):
-                self._place_bars(picture, shown, face, faces, taken)
+                self._place(picture, "bars", shown.person, self._classes(shown), face, faces, taken)
+        for shown, face in zip(people, faces, strict=True):
+            if rows := strongest(shown.units):
+                self._place(picture, "units", shown.person, self._panel(rows), face, faces, taken)
         self._small_print(picture, faces + taken)
         return np.asarray(picture)
 
@@ -115,40 +130,47 @@ class Annotator:
         pen.text((spot.x + pad - left, spot.y + pad - top), text, font=self._font, fill=ink(colour))
         return spot
 
-    def _place_bars(
-        self, picture: Image.Image, shown: Shown, face: _Rect, faces: list[_Rect], taken: list[_Rect]
-    ) -> None:
-        panel = self._bars(shown)
+    def _place(
+        self, picture: Image.Image, what: str, person: int, panel: Image.Image, face: _Rect, faces: list[_Rect],
+        taken: list[_Rect],
+    ) -> None:  # fmt: skip
+        """Paste a panel beside a face, or leave it out where it would cover what is there."""
         w, h = panel.size
         gap = max(5, self._font_size // 2)
         below, above = face.y + face.h + 3 * gap + self._font_size, face.y - h - 3 * gap - self._font_size
         middle = face.y + (face.h - h) // 2
         options = [(face.x + face.w + gap, middle), (face.x - w - gap, middle), (face.x, below), (face.x, above)]
-        spot, cost = self._choose("bars", shown.person, [_Rect(*at, w, h) for at in options], picture, faces, taken)
+        spot, cost = self._choose(what, person, [_Rect(*at, w, h) for at in options], picture, faces, taken)
         if cost <= _COST_TO_DROP:
             picture.paste(panel, (spot.x, spot.y), panel)
             taken.append(spot)
 
-    def _bars(self, shown: Shown) -> Image.Image:
-        """A small panel, RGBA, with one bar a class; grey where the reading is unsure."""
+    def _classes(self, shown: Shown) -> Image.Image:
+        """One bar a class; grey where the reading is unsure."""
+        sure = shown.status == "ok"
+        rows = [
+            _Bar(name, shown.probabilities[name], rgb(colour) if sure else _GREY, sure and name == shown.label)
+            for name, colour in self._colours.items()
+            if name in shown.probabilities
+        ]
+        return self._panel(rows)
+
+    def _panel(self, rows: Sequence[_Bar]) -> Image.Image:
+        """A small panel, RGBA, with a name and a bar a row."""
         row, pad = round(self._font_size * 1.1), max(4, self._font_size // 3)
-        names = [label for label in self._colours if label in shown.probabilities]
-        words = round(max(self._small.getlength(name) for name in names))
+        words = round(max(self._small.getlength(bar.name) for bar in rows))
         length = round(self._font_size * 4.5)
-        panel = Image.new("RGBA", (words + length + 3 * pad, row * len(names) + 2 * pad), (0, 0, 0, 0))
+        panel = Image.new("RGBA", (words + length + 3 * pad, row * len(rows) + 2 * pad), (0, 0, 0, 0))
         pen = ImageDraw.Draw(panel)
         pen.rounded_rectangle((0, 0, panel.width - 1, panel.height - 1), pad, fill=(*_DARK, 205))
-        for i, name in enumerate(names):
-            y, colour = pad + i * row, rgb(self._colours[name])
-            sure, top = shown.status == "ok", name == shown.label
-            pen.text((pad, y + row / 2), name, font=self._small, anchor="lm",
-                     fill=(*(_LIGHT if sure and top else _FAINT), 255))  # fmt: skip
+        for i, bar in enumerate(rows):
+            y = pad + i * row
+            pen.text((pad, y + row / 2), bar.name, font=self._small, anchor="lm",
+                     fill=(*(_LIGHT if bar.bright else _FAINT), 255))  # fmt: skip
             x, thin = words + 2 * pad, max(1, row // 5)
             pen.rectangle((x, y + thin, x + length, y + row - thin - 1), fill=(*_TRACK, 225))
-            filled = round(length * min(max(shown.probabilities[name], 0.0), 1.0))
-            if filled:
-                fill = colour if sure else _GREY
-                pen.rectangle((x, y + thin, x + filled, y + row - thin - 1), fill=(*fill, 255))
+            if filled := round(length * min(max(bar.value, 0.0), 1.0)):
+                pen.rectangle((x, y + thin, x + filled, y + row - thin - 1), fill=(*bar.colour, 255))
         return panel
 
     def _choose(
@@ -177,6 +199,21 @@ class Annotator:
         ImageDraw.Draw(picture).text(
             (spot.x - left, spot.y - top), text, font=self._small, fill=_LIGHT, stroke_width=1, stroke_fill=_DARK
         )
+
+
+def strongest(units: Mapping[str, float]) -> list[_Bar]:
+    """The few strongest Action Units, in the order of FACS; none that is weak, so that the list stays small.
+
+    >>> [bar.name for bar in strongest({"AU1": 0.1, "AU6": 0.4, "AU12": 0.9})]
+    ['6 cheek raiser', '12 lip corner puller']
+    """
+    ranked = sorted((name for name in units if units[name] >= _WEAKEST_UNIT), key=lambda name: -units[name])
+    kept = ranked[:_MOST_UNITS]
+    return [
+        _Bar(f"{name.removeprefix('AU')} {_NAME[name]}", units[name], rgb(REGIONS[_REGION[name]]))
+        for name in _NAME
+        if name in kept
+    ]
 
 
 def tag(shown: Shown) -> str:
