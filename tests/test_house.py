@@ -38,7 +38,7 @@ FREE_FOR_ALL = {"mimica:__version__"}
 BANNED_IMPORTS = {"torchvision", "timm", "open_clip", "cv2", "decord", "pandas"}
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "v2"}
 HEAVY = {"torch", "numpy", "av", "PIL", "scipy", "plotly", "pyarrow", "transformers", "accelerate", "sklearn", "lz4",
-         "safetensors", "matplotlib", "moderngl", "tifffile", "openai"}  # fmt: skip
+         "safetensors", "matplotlib", "moderngl", "tifffile", "openai", "mediapipe"}  # fmt: skip
 LIGHT = {
     "errors",
     "labels",
@@ -51,6 +51,7 @@ LIGHT = {
     "generation.settings",
     "generation.lexicon",
     "recognition.registry",
+    "units.registry",
 }
 """Modules that are to be had at once, as are the whole command line and every package."""
 

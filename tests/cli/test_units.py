@@ -87,7 +87,9 @@ def test_a_bad_file_costs_only_itself_and_again_only_what_is_missing_is_read(
     assert code == DONE
     assert "skipped" in out
     assert "done" in out
-    assert table_of(tmp_path / "units.csv") == pytest.approx(np.concatenate([truth(drawn, 1), truth(drawn, 0)]), abs=1e-3)
+    assert table_of(tmp_path / "units.csv") == pytest.approx(
+        np.concatenate([truth(drawn, 1), truth(drawn, 0)]), abs=1e-3
+    )
     assert "skipped" not in mimica("units", clip_of(drawn, 1), *exactly, "--again")[1]
 
 
@@ -184,15 +186,15 @@ def test_units_that_are_not_seen_are_empty_in_the_table_and_absent_in_the_record
     mimica: Callable[..., Said], drawn: Path, reading: Sequence[object], tmp_path: Path
 ) -> None:
     film(tmp_path / "clip.mp4", alone(8), rate=25)
-    code, _, _ = mimica("predict", "clip.mp4", *reading, "--format", "csv", "jsonl", "html", "--units", f"actor:{drawn}")
+    code, _, _ = mimica(
+        "predict", "clip.mp4", *reading, "--format", "csv", "jsonl", "html", "--units", f"actor:{drawn}"
+    )
     assert code == DONE
     assert {row["AU1"] for row in rows(tmp_path / "readings" / "clip.csv")} == {""}
     assert "units" not in json.loads((tmp_path / "readings" / "clip.jsonl").read_text().splitlines()[0])
 
 
-def test_asking_for_units_later_reads_anew(
-    mimica: Callable[..., Said], drawn: Path, reading: Sequence[object]
-) -> None:
+def test_asking_for_units_later_reads_anew(mimica: Callable[..., Said], drawn: Path, reading: Sequence[object]) -> None:
     command = ("predict", clip_of(drawn, 0), *reading, "--format", "csv")
     assert "done" in mimica(*command)[1]
     assert "skipped" in mimica(*command)[1]

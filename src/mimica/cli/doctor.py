@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_EXTRAS = {"clip": ("transformers",), "train": ("accelerate", "sklearn", "matplotlib"), "render": ("moderngl",),
+_EXTRAS = {"clip": ("transformers",), "train": ("accelerate", "sklearn", "matplotlib"),
+           "units": ("mediapipe",), "render": ("moderngl",),
            "anomaly": ("tifffile", "sklearn", "transformers", "yaml"), "generate": ("openai", "sklearn")}  # fmt: skip
 
 

@@ -70,7 +70,6 @@ class Predict:
         _table(outcomes, console)
         return 1 if stop() or any(outcome.state == "failed" for outcome in outcomes) else 0
 
-
     def _detector(self) -> str | None:
         from mimica.units.registry import DEFAULT
 

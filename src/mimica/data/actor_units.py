@@ -54,10 +54,14 @@ def unit_faces(
     rendered.
     """
     if not number:
-        return UnitFaces(pictures=np.zeros((0, size, size, 3), np.uint8), units=np.zeros((0, len(UNIT_ORDER)), np.float32))
+        return UnitFaces(
+            pictures=np.zeros((0, size, size, 3), np.uint8), units=np.zeros((0, len(UNIT_ORDER)), np.float32)
+        )
     numbers = np.arange(first, first + number)
     plan = actor.clips(number, first=first, size=0, frames=1, polarity_agrees=1 / 3, part=part, seed=seed)
-    units = np.stack([_units(int(n), one, part, seed) for n, one in zip(numbers, plan.units[:, 0].numpy(), strict=True)])
+    units = np.stack(
+        [_units(int(n), one, part, seed) for n, one in zip(numbers, plan.units[:, 0].numpy(), strict=True)]
+    )
     told = torch.from_numpy(units)[:, None]
     if render == "formula":
         seen = actor.pictures(numbers, numbers // 7, told, plan.scene.numpy(), size=size, part=part, seed=seed)

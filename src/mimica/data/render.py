@@ -114,7 +114,9 @@ def stills(
     studio = _studio(face or assets.file(ASSET), size)
     for i, n in enumerate(range(first, first + len(plan))):
         taking = shot(n, 1, part=part, seed=seed)
-        drawn[i] = pictures(studio, plan, i, n, eyes(n, taking.turn, part=part, seed=seed), taking, part=part, seed=seed)[0]
+        drawn[i] = pictures(
+            studio, plan, i, n, eyes(n, taking.turn, part=part, seed=seed), taking, part=part, seed=seed
+        )[0]
     return drawn
 
 

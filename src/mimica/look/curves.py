@@ -127,8 +127,8 @@ def broken(times: Any, values: Any) -> tuple[Any, Any]:
     import numpy as np
 
     gaps = np.diff(times)
-    wide = np.flatnonzero(gaps > 3 * np.median(gaps)) + 1 if len(gaps) > 1 else []
-    return np.insert(times, wide, times[wide] if len(wide) else []), np.insert(values, wide, np.nan, axis=0)
+    wide = np.flatnonzero(gaps > 3 * np.median(gaps if len(gaps) else 0.0)) + 1
+    return np.insert(times, wide, times[wide]), np.insert(values, wide, np.nan, axis=0)
 
 
 def _framed(axes: Any) -> None:

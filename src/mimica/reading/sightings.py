@@ -29,9 +29,7 @@ _GROUP = 4
 class Sightings:
     """The frames of one source, each with the people in it, and the units of their faces where a detector is asked."""
 
-    def __init__(
-        self, video: Video, settings: Settings, detector: Detector, units: UnitDetector | None = None
-    ) -> None:
+    def __init__(self, video: Video, settings: Settings, detector: Detector, units: UnitDetector | None = None) -> None:
         self.video, self.settings, self.detector, self.units = video, settings, detector, units
         self.alone = settings.faces == "none"
         self.tracker = _Alone() if self.alone else Tracker(min_hits=1 if video.info.kind == "photo" else 2)
@@ -57,9 +55,7 @@ class Sightings:
         """These frames with the people in those that are looked at."""
         read = [frame.image for frame, looked in batch if looked]
         found = iter(self.detector.detect(read) if read else [])
-        told = (
-            self._who(frame, next(found)) if looked else Seen(frame=frame, read=False) for frame, looked in batch
-        )
+        told = (self._who(frame, next(found)) if looked else Seen(frame=frame, read=False) for frame, looked in batch)
         return told if self.units is None else iter(self._with_units(list(told), self.units))
 
     def ending(self, finished: bool) -> Iterator[Event]:
@@ -90,7 +86,9 @@ class Sightings:
     def _notes(self, finished: bool) -> list[str]:
         notes = list(self.video.notes)
         if self.looked < self.frames:
-            notes.append(f"{self.looked} of {self.frames} frames were looked at, at most {self.settings.fps:g} a second")
+            notes.append(
+                f"{self.looked} of {self.frames} frames were looked at, at most {self.settings.fps:g} a second"
+            )
         if not finished:
             notes.append(f"reading was stopped at {self.last:.1f} s")
         return notes

@@ -251,8 +251,8 @@ def _facts(recipe: UnitTraining, head: UnitHead, held: Seen) -> dict[str, Any]:
         for way, values in found.items()
     }
     means = {f"{way}_r": round(float(np.nanmean(values)), 3) for way, values in found.items()}
+    held_out = {way: len(units) for way, (_, units) in held.items()}
     return {
         "recipe": recipe.facts(), **made_with(1), "metrics": means, "correlation": by_unit, "limits": LIMITS,
-        "licence": _LICENCE,
-        "data": {"origin": "the actor, synthetic", **recipe.ways, "held_out": {way: len(u) for way, (_, u) in held.items()}},
+        "licence": _LICENCE, "data": {"origin": "the actor, synthetic", **recipe.ways, "held_out": held_out},
     }  # fmt: skip

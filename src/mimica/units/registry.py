@@ -51,7 +51,9 @@ def locate(name: str) -> Path:
     if path.suffix != ".safetensors" or not path.is_file():
         raise unknown("detector of units", name, [*NAMES, "a path to a .safetensors", f"{_TRUTH}TABLE"])
     if (kind := checkpoint.read_facts(path).get("kind")) != KIND:
-        raise CheckpointError(f"{path} is of the kind '{kind}', not a detector of units; choose from {', '.join(NAMES)}")
+        raise CheckpointError(
+            f"{path} is of the kind '{kind}', not a detector of units; choose from {', '.join(NAMES)}"
+        )
     return path
 
 

@@ -1,4 +1,4 @@
-"""The ground truth of pictures that the actor drew, in the place of a detector: pipelines are tested exactly with it."""
+"""The ground truth of pictures that the actor drew, in the place of a detector, to test pipelines with exactly."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Truth:
 
 
 def _digest(picture: np.ndarray) -> bytes:
-    return hashlib.sha256(np.ascontiguousarray(picture)).digest()
+    return hashlib.sha256(picture.tobytes()).digest()
 
 
 def _frames(table: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -52,7 +52,7 @@ def _reading(row: Mapping[str, Any], probabilities: Mapping[str, float]) -> Read
 
 
 def _classes(columns: list[str]) -> tuple[str, ...]:
-    """The columns of classes: those that are not fixed nor of units, and not another column with a view's name before it."""
+    """The columns of classes: not those that are fixed or of units, nor another column with a view's name before it."""
     free = [name for name in columns if name not in _NO_CLASSES]
     return tuple(name for name in free if not any(name.endswith(f"_{other}") for other in free))
 

@@ -32,7 +32,7 @@ class Shown:
     """A person as drawn into one picture: `box` [4] in pixels, and what the reading nearest in time says.
 
     `status` is None where no reading covers the picture's time; `by_face_alone` is the class that the face alone
-    shows, where the scene changes the answer; `units` holds the strengths of Action Units by the names of their columns.
+    shows, where the scene changes the answer; `units` the strengths of Action Units by the names of their columns.
     """
 
     person: int

@@ -138,7 +138,8 @@ def _shown(person: int, box: np.ndarray, reading: Reading | None) -> Shown:
         return Shown(person=person, box=box)
     return Shown(
         person=person, box=box, label=reading.label, confidence=reading.confidence,
-        probabilities=reading.probabilities, status=reading.status, by_face_alone=reading.by_face_alone, units=reading.units,
+        probabilities=reading.probabilities, status=reading.status, by_face_alone=reading.by_face_alone,
+        units=reading.units,
     )  # fmt: skip
 
 
