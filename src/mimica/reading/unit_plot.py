@@ -43,7 +43,7 @@ def draw(path: Path, curves: Sequence[UnitCurves], *, detector: str) -> None:
     `detector` is the name of what saw them. Raises InputError where the file cannot be written.
     """
     shown = sorted(sorted(curves, key=lambda one: -len(one.times))[:MOST], key=lambda one: (one.source, one.person))
-    left = f"{len(curves) - len(shown)} more people, seen in fewer frames, are not drawn" if curves[MOST:] else ""
+    left = f"{len(curves) - len(shown)} more people, seen in fewer frames, are not drawn." if curves[MOST:] else ""
     if path.suffix.lower() == ".html":
         _write_page(path, shown, detector, left)
     else:
@@ -81,8 +81,8 @@ def _write_page(path: Path, shown: Sequence[UnitCurves], detector: str, left: st
     template = Template(resources.files(__package__).joinpath("unit_page.html").read_text(encoding="utf-8"))
     script = resources.files("mimica.reading.sinks").joinpath("figures.js").read_text(encoding="utf-8")
     text = template.substitute(
-        style=page_style(), short=escape(SHORT), notice=escape(NOTICE), hint=f"{UNIT_HINT} {escape(left)}".strip(),
-        detector=escape(detector), limits=escape(str(card(detector).get("limits", ""))),
+        style=page_style(), short=escape(SHORT), notice=escape(NOTICE), detector=escape(detector),
+        hint=f"{UNIT_HINT} By {escape(detector)}: {escape(str(card(detector).get('limits', '')))}. {escape(left)}",
         sections=sections or '<p class="empty">No face was seen.</p>',
         figures=json.dumps(figures, separators=(",", ":")).replace("<", "\\u003c"), script=script,
         plotly=get_plotlyjs() if shown else "",

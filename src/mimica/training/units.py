@@ -79,11 +79,11 @@ def units_compact() -> UnitTraining:
 RECIPES: dict[str, Callable[[], UnitTraining]] = {"units_compact": units_compact}
 """The recipes of detectors of units, by name."""
 
-WAYS = {"actor": {}, "actor:formula": {"ict": 0}, "actor:ict": {"formula": 0}}
+WAYS: dict[str, dict[str, Any]] = {"actor": {}, "actor:formula": {"ict": 0}, "actor:ict": {"formula": 0}}
 """What may be learned from, by what `--data` calls it, with what it changes of a recipe."""
 
 
-def drawn_as(data: str) -> dict[str, int]:
+def drawn_as(data: str) -> dict[str, Any]:
     """What data of that name changes of a recipe. Raises UsageError for any but the actor."""
     if data not in WAYS:
         raise unknown("data to learn units from", data, WAYS)
@@ -165,7 +165,7 @@ def measured(head: UnitHead, held: Seen) -> dict[str, np.ndarray]:
     found = {}
     with torch.inference_mode():
         for way, (grids, units) in held.items():
-            told = torch.cat([head.eval()(part.float()) for part in grids.split(256)]).sigmoid()
+            told = torch.cat([head.eval()(part.float()) for part in torch.split(grids, 256)]).sigmoid()
             found[way] = correlations(told.numpy(), units.numpy())
     return found
 

@@ -66,7 +66,7 @@ def from_blendshapes(scores: Mapping[str, float]) -> np.ndarray:
     >>> [round(float(found[ORDER.index(unit)]), 2) for unit in (12, 15)]
     [0.6, nan]
     """
-    found = unseen(1)[0]
+    found: np.ndarray = unseen(1)[0]
     for place, unit in enumerate(ORDER):
         own = [scores[shape] for shape in UNITS[unit].arkit if shape in scores and shape not in DEAD]
         if own:

@@ -28,7 +28,11 @@ class UnitDetector(Protocol):
     units: tuple[int, ...]
     size: int
     margin: float
-    card: Mapping[str, Any]
+
+    @property
+    def card(self) -> Mapping[str, Any]:
+        """What the detector says of itself."""
+        ...
 
     def strengths(self, faces: np.ndarray) -> np.ndarray:
         """How strong units look in faces uint8 [N, S, S, 3], each for itself: float32 [N, U], 0 to 1.
