@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from mimica import assets
 from mimica.errors import AssetError, MissingExtra
+from mimica.faces.crop import face_view
 from mimica.facs import EVERY_UNIT, UNITS
 from mimica.units.blendshapes import DEAD, Blendshapes, from_blendshapes
 from mimica.units.detect import ORDER
+from mimica.video.pictures import read_picture
 from oracles.units import unit_of
 
 as_ever = assets.file
@@ -60,3 +62,13 @@ def test_without_its_file_the_asset_is_named(
     monkeypatch.setenv("MIMICA_HOME", str(tmp_path))
     with pytest.raises(AssetError, match=r"'face-landmarker'.*mimica assets fetch face-landmarker"):
         Blendshapes()
+
+
+def test_a_smile_is_seen_in_a_face_that_smiles() -> None:
+    pytest.importorskip("mediapipe")
+    if {assets.check("face-landmarker"), assets.check("sample-astronaut")} != {"present"}:
+        pytest.skip("the assets face-landmarker and sample-astronaut are not on this machine")
+    picture = read_picture(assets.file("sample-astronaut"))[0]
+    face = face_view(picture, np.array([175.0, 65, 280, 205]), size=Blendshapes.size, margin=Blendshapes.margin)
+    found = dict(zip(ORDER, Blendshapes().strengths(face[None])[0], strict=True))
+    assert found[12] > 0.5 > found[15]
