@@ -93,6 +93,19 @@ def test_a_bad_file_costs_only_itself_and_again_only_what_is_missing_is_read(
     assert "skipped" not in mimica("units", clip_of(drawn, 1), *exactly, "--again")[1]
 
 
+def test_the_order_of_the_table_is_that_of_the_sources_however_many_are_read_at_once(
+    mimica: Callable[..., Said], drawn: Path, exactly: Sequence[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mimica.reading import job
+
+    alone = job._alone
+    monkeypatch.setattr(job, "_alone", lambda made, waiting, *others: alone(made, waiting[::-1], *others))
+    assert mimica("units", clip_of(drawn, 0), clip_of(drawn, 1), *exactly)[0] == DONE
+    assert table_of(tmp_path / "units.csv") == pytest.approx(
+        np.concatenate([truth(drawn, 0), truth(drawn, 1)]), abs=1e-3
+    )
+
+
 def test_another_detector_reads_anew(
     mimica: Callable[..., Said], drawn: Path, exactly: Sequence[object], tmp_path: Path
 ) -> None:

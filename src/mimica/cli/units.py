@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -32,7 +32,16 @@ class Units:
     mimica data actor drew."""
     plot: Path | None = None
     """Draw everyone's curves too: .png, .svg, .pdf (extra [train]) or .html."""
-    settings: Settings = field(default_factory=Settings)
+    faces: Literal["detect", "none"] = "detect"
+    """Find faces, or take each picture as one face that is already cropped."""
+    fps: float = 8.0
+    """Frames a second that are looked at; the rest are passed over, true times stay."""
+    min_face: float | None = None
+    """Smallest side in pixels of a face that is looked for; by default a fifteenth of the picture, at least 20."""
+    frame_rate: float = 25.0
+    """Frames a second of a folder of pictures, which has no clock of its own."""
+    device: str = "cpu"
+    """Where the networks run: cpu, cuda, cuda:1, mps."""
     jobs: int = 1
     """How many sources to read at once, each in its own process."""
     again: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -47,7 +56,8 @@ class Units:
         if not self.sources:
             raise UsageError("name at least one file, folder, glob or camera:0 to read")
         speak_of_any_name(False)
-        job = unit_job(self.out, self.detector, self.settings)
+        how = {name: getattr(self, name) for name in ("faces", "fps", "min_face", "frame_rate", "device")}
+        job = unit_job(self.out, self.detector, Settings(**how))
         if self.plot:
             check(self.plot)
         stop, console = Stop(), _console()
@@ -60,7 +70,7 @@ class Units:
                 for warning in outcome.warnings:
                     bar.say(f"[yellow]{plain(Path(outcome.source).name)}[/] {plain(warning)}")
         if any(outcome.outputs for outcome in outcomes):
-            put_together(self.out, outcomes)
+            put_together(self.out, outcomes, self.sources)
             if self.plot:
                 draw(self.plot, unit_curves(self.out), detector=self.detector)
         self._tell(outcomes, console)

@@ -23,6 +23,7 @@ from mimica.reading.sightings import Sightings, faces_of
 from mimica.reading.sinks import UNITS
 from mimica.units.detect import UnitDetector
 from mimica.video.read import open_video
+from mimica.video.sources import resolve
 
 if TYPE_CHECKING:
     from mimica.reading.job import Job
@@ -79,11 +80,14 @@ def unit_job(out: Path, detector: str, settings: Settings) -> Job:
     return Job(model=None, out=out.parent / f".{out.name}.parts", formats=(UNITS,), settings=settings, units=detector)
 
 
-def put_together(out: Path, outcomes: Iterable[Outcome]) -> None:
-    """One table of what was written of each source, in the order of the outcomes; failed ones have no rows.
+def put_together(out: Path, outcomes: Iterable[Outcome], sources: Sequence[str]) -> None:
+    """One table of what was written of each source; failed ones have no rows.
 
-    Raises InputError where it cannot be written.
+    Sources stand in the order in which they were named, whichever was read first. Raises InputError where the table
+    cannot be written.
     """
+    order = {source: place for place, (source, _) in enumerate(resolve(sources))}
+    outcomes = sorted(outcomes, key=lambda outcome: order.get(outcome.source, len(order)))
     try:
         with whole(out) as part, part.open("w", newline="", encoding="utf-8") as file:
             file.write(",".join(_HEADER) + "\n")
