@@ -17,11 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mimica.data.actor_camera import Light, Pose, developed, far, taking
 from mimica.data.actor_face import Face, paint_face
 from mimica.data.actor_identity import Identity, identities, identities_at, stream
 from mimica.data.actor_settings import Part, Proportions, Task
 from mimica.data.actor_shapes import Canvas, grid
-from mimica.data.scene import scene_polarity, scenes
+from mimica.data.scene import scene_polarity, scene_space, scenes
 from mimica.errors import UsageError
 from mimica.facs import CORES, UNITS, curve
 from mimica.labels import EXPRESSIONS, LabelSpace
@@ -53,43 +54,13 @@ _CHUNK = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pose:
-    """How the head is held, each [B, T]: yaw, pitch and roll in radians, scale, shifts in half sides of the picture."""
-
-    yaw: Tensor
-    pitch: Tensor
-    roll: Tensor
-    scale: Tensor
-    shift_x: Tensor
-    shift_y: Tensor
-
-    @classmethod
-    def frontal(cls, clips: int, frames: int) -> Pose:
-        """A head that looks straight out, at rest, upright."""
-        zero, one = torch.zeros(clips, frames), torch.ones(clips, frames)
-        return cls(yaw=zero, pitch=zero, roll=zero, scale=one, shift_x=zero, shift_y=zero)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Light:
-    """How the picture is lit and taken, each [B]: where light comes from in radians, how one-sided it is, gamma."""
-
-    angle: Tensor
-    strength: Tensor
-    gamma: Tensor
-
-    @classmethod
-    def even(cls, clips: int) -> Light:
-        """Light from all sides."""
-        return cls(angle=torch.zeros(clips), strength=torch.zeros(clips), gamma=torch.ones(clips))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ActorClips:
     """N synthetic clips: `face` uint8 [N, T, 3, S, S], `units` [N, T, U] 0 to 1, `labels` int [N] of `space`.
 
     `expressions` [N] are places in `EXPRESSIONS`, `scene` [N] the polarity of what stands behind,
-    `identity` [N] the number of the actor; `facts` say how they were drawn.
+    `identity` [N] the number of the actor; `facts` say how they were drawn. `behind` uint8 [N, T, 3, S, S] are the
+    scenes beside the faces, if they were asked for, and `second` [N] the place of the other expression of a blend, -1
+    where a face shows one.
     """
 
     face: Tensor
@@ -100,12 +71,15 @@ class ActorClips:
     identity: Tensor
     space: LabelSpace
     facts: Mapping[str, object] = field(default_factory=dict)
+    behind: Tensor | None = None
+    second: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
 
-_PER_CLIP = ("face", "units", "labels", "expressions", "scene", "identity")
+_PER_FRAME = ("face", "units", "behind")
+_PER_CLIP = ("face", "units", "labels", "expressions", "scene", "identity", "behind", "second")
 
 
 def draw(
@@ -154,29 +128,32 @@ def unit_curves(
     task: Task = "emotion",
     part: Part = "train",
     numbers: Sequence[int] | None = None,
+    second: Sequence[int] | None = None,
 ) -> Tensor:
     """Units [B, T, U] over time of clips with these labels; `numbers` are the clips' own, or 0, 1, 2, …
 
     Every unit of a class's core is present, at a strength within `intensity`; units that often go
     with the class and faint others are added. Neutral has none. In the task `emotion` labels are
     places in `EXPRESSIONS` and units set in, hold and go; in `direction` they are places in
-    `DIRECTION`, the expression is drawn, and units only rise or only fall.
+    `DIRECTION`, the expression is drawn, and units only rise or only fall. `second` [B] are the other expressions
+    that are shown as strongly, -1 where there is none.
     """
     numbers = range(len(labels)) if numbers is None else numbers
     if task == "direction" and frames < 2:
         raise UsageError("a direction needs two frames or more; ask for more frames or for the task emotion")
+    second = [-1] * len(numbers) if second is None else second
     found = [
-        _units(int(label), int(number), frames, intensity, seed, task, part)
-        for label, number in zip(labels, numbers, strict=True)
+        _units(int(label), int(number), frames, intensity, seed, task, part, other)
+        for label, number, other in zip(labels, numbers, second, strict=True)
     ]
     return torch.from_numpy(np.stack(found).astype(np.float32))
 
 
 def _units(
-    label: int, number: int, frames: int, intensity: tuple[float, float], seed: int, task: Task, part: Part
+    label: int, number: int, frames: int, intensity: tuple[float, float], seed: int, task: Task, part: Part, second: int
 ) -> np.ndarray:
     random = stream(part, 1, seed, number)
-    name = EXPRESSIONS.names[label if task == "emotion" else expression_of(number, seed=seed, part=part)]
+    name = EXPRESSIONS.names[expression_of(number, seed=seed, part=part) if task == "direction" else label]
     low, high = intensity
     strength, U = np.zeros(len(UNIT_ORDER)), len(UNIT_ORDER)
     u = random.random((5, U))
@@ -186,9 +163,10 @@ def _units(
         strength[faint] = 0.12 * u[2, faint] * base
         for k, unit in enumerate(_COMPANIONS[name]):
             strength[UNIT_ORDER.index(unit)] += (u[0, 2 + k] < 0.35) * (0.3 + 0.3 * u[0, 6 + k]) * base
-        core = [UNIT_ORDER.index(unit) for unit in CORES[name]]
+        also = () if second < 0 else CORES[EXPRESSIONS.names[second]]
+        core = [UNIT_ORDER.index(unit) for unit in dict.fromkeys((*CORES[name], *also))]
         strength[core] = np.clip(base * (0.85 + 0.3 * u[3, core]), low, high)
-    shape = _rise_and_fall(random, frames) if task == "emotion" else _rise(random, frames)
+    shape = _rise(random, frames) if task == "direction" else _rise_and_fall(random, frames)
     values = strength.clip(0, 1) * shape
     return np.asarray(values[::-1] if task == "direction" and label == DIRECTION.index("offset") else values)
 
@@ -214,16 +192,27 @@ def _rise(random: np.random.Generator, frames: int) -> np.ndarray:
 
 
 def expression_of(number: int, *, seed: int, part: Part) -> int:
-    """The expression that sets in or goes in a clip of the task `direction`: any but neutral."""
+    """The expression that is shown where the label is not one, in the tasks `direction` and `scene`: not neutral."""
     shown = [i for i, name in enumerate(EXPRESSIONS.names) if CORES[name]]
     return shown[int(stream(part, 2, seed, number).integers(len(shown)))]
 
 
+def space_of(task: Task, part: Part) -> LabelSpace:
+    """What the labels of a task are; those of scenes are the things of the part."""
+    return {"emotion": EXPRESSIONS, "direction": DIRECTION}.get(task) or scene_space(part)
+
+
+def second_of(label: int, number: int, blend: float, *, seed: int, part: Part) -> int:
+    """The other expression that a face shows too, of a share `blend` of the clips, or -1; neutral shows none."""
+    shown = [i for i, name in enumerate(EXPRESSIONS.names) if CORES[name] and i != label]
+    u, v = stream(part, 6, seed, number).random(2)
+    return shown[int(v * len(shown))] if u < blend and CORES[EXPRESSIONS.names[label]] else -1
+
+
 @lru_cache(maxsize=8)
-def _labels(number: int, proportions: Proportions, task: Task) -> np.ndarray:
+def _labels(number: int, proportions: Proportions, classes: int) -> np.ndarray:
     """Labels [N] whose counts are, for every N, as near to the proportions as they can be."""
-    classes = len(EXPRESSIONS) if task == "emotion" else len(DIRECTION)
-    share = np.array(DFEW if proportions == "dfew" and task == "emotion" else [1] * classes, dtype=float)
+    share = np.array(DFEW if proportions == "dfew" else [1] * classes, dtype=float)
     share /= share.sum()
     labels, count = np.zeros(number, dtype=np.int64), np.zeros(classes)
     for i in range(number):
@@ -246,6 +235,8 @@ def clips(
     proportions: Proportions = "equal",
     task: Task = "emotion",
     intensity: tuple[float, float] = (0.5, 1.0),
+    blend: float = 0.0,
+    scenes: bool = False,
     polarity_agrees: float = 0.8,
     part: Part,
     seed: int,
@@ -253,89 +244,73 @@ def clips(
     """Synthetic labelled clips, from number `first` on. A clip is the same to the bit however many are asked for.
 
     As many clips in a row as there are classes show one actor. `polarity_agrees` is the share of
-    clips behind which stands a scene of the polarity of the expression. With `size` 0 nothing is
-    drawn, and all but the pictures is there at once.
+    clips behind which stands a scene of the polarity of the expression. With `scenes` those are apart: faces stand
+    before plain grey, which tells nothing of them. Of the task `scene` the pictures are scenes, whatever is shown by
+    the face in them. With `size` 0 nothing is drawn, and all but the pictures is there at once.
     """
     how: dict[str, Any] = {
         "size": size, "frames": frames, "proportions": proportions, "task": task, "intensity": intensity,
-        "polarity_agrees": polarity_agrees, "part": part, "seed": seed,
+        "blend": blend, "scenes": scenes, "polarity_agrees": polarity_agrees, "part": part, "seed": seed,
     }  # fmt: skip
     # Whole groups, the same ones whatever is asked for: a sum may round differently where a tensor is shorter.
     group = together(frames)
     low, end = first // group * group, -(-(first + number) // group) * group
     whole = _groups(np.arange(low, end), **how)
     asked = slice(first - low, first - low + number)
-    return replace(whole, **{name: getattr(whole, name)[asked] for name in _PER_CLIP}, facts={"synthetic": True, **how})
+    per_clip = {name: value[asked] for name in _PER_CLIP if (value := getattr(whole, name)) is not None}
+    return replace(whole, **per_clip, facts={"synthetic": True, **how})
 
 
 def _groups(
     numbers: np.ndarray,
     *,
-    size: int,
-    frames: int,
-    proportions: Proportions,
-    task: Task,
-    intensity: tuple[float, float],
-    polarity_agrees: float,
-    part: Part,
-    seed: int,
-) -> ActorClips:
+    size: int, frames: int, proportions: Proportions, task: Task, intensity: tuple[float, float], blend: float,
+    scenes: bool, polarity_agrees: float, part: Part, seed: int,
+) -> ActorClips:  # fmt: skip
     """The clips of these numbers, which are whole groups of `together(frames)` in a row."""
+    space = space_of(task, part)
     # By powers of two, so that who asks for some clips after others finds the labels counted already.
-    labels = _labels(1 << int(numbers[-1]).bit_length(), proportions, task)[numbers]
-    shown = labels if task == "emotion" else np.array([expression_of(int(n), seed=seed, part=part) for n in numbers])
-    own = np.array(EXPRESSIONS.polarity)[shown]
-    polarity = scene_polarity(own, polarity_agrees, seed=seed, part=part, numbers=numbers)
+    labels = _labels(1 << int(numbers[-1]).bit_length(), proportions, len(space))[numbers]
+    of = {"seed": seed, "part": part}
+    shown = labels if task == "emotion" else np.array([expression_of(int(n), **of) for n in numbers])
+    polarity = np.array(space.polarity)[labels] if task == "scene" else np.array(EXPRESSIONS.polarity)[shown]
+    if task != "scene":
+        polarity = scene_polarity(polarity, polarity_agrees, numbers=numbers, **of)
+    pairs = zip(shown, numbers, strict=True)
+    second = [second_of(int(label), int(n), blend, **of) if blend else -1 for label, n in pairs]
     units = unit_curves(
-        labels.tolist(), frames=frames, intensity=intensity, seed=seed, task=task, part=part, numbers=numbers.tolist()
-    )
-    space = EXPRESSIONS if task == "emotion" else DIRECTION
+        (labels if task == "direction" else shown).tolist(), frames=frames, intensity=intensity, task=task,
+        numbers=numbers.tolist(), second=second, **of,
+    )  # fmt: skip
     actors = numbers // len(space)
-    face = torch.empty(len(numbers), frames, 3, size, size, dtype=torch.uint8)
+    things = [space.names[label] for label in labels] if task == "scene" else None
+    views = [torch.empty(len(numbers), frames, 3, size, size, dtype=torch.uint8) for _ in range(1 + scenes)]
     for start in range(0, len(numbers) if size else 0, together(frames)):
         k = slice(start, start + together(frames))
-        face[k] = pictures(numbers[k], actors[k], units[k], polarity[k], size=size, part=part, seed=seed)
+        how = {"size": size, "things": things[k] if things else None, "apart": scenes, **of}
+        for view, seen in zip(views, pictures(numbers[k], actors[k], units[k], polarity[k], **how), strict=True):
+            view[k] = seen
     return ActorClips(
-        face=face, units=units, labels=torch.from_numpy(labels), expressions=torch.from_numpy(shown),
+        face=views[0], units=units, labels=torch.from_numpy(labels), expressions=torch.from_numpy(shown),
         scene=torch.from_numpy(polarity), identity=torch.from_numpy(actors), space=space,
+        behind=views[1] if scenes else None, second=torch.tensor(second) if blend else None,
     )  # fmt: skip
 
 
 def pictures(
-    numbers: np.ndarray, actors: np.ndarray, units: Tensor, polarity: np.ndarray, *, size: int, part: Part, seed: int
-) -> Tensor:
-    """What a camera sees of clips: uint8 [B, T, 3, S, S]."""
-    behind = scenes(polarity, size=size, part=part, seed=seed, numbers=numbers)
+    numbers: np.ndarray, actors: np.ndarray, units: Tensor, polarity: np.ndarray, *, size: int,
+    things: list[str] | None = None, apart: bool = False, part: Part, seed: int,
+) -> list[Tensor]:  # fmt: skip
+    """What a camera sees of clips, uint8 [B, T, 3, S, S]: the face, and where they are `apart` the scene."""
+    behind = scenes(polarity, size=size, part=part, seed=seed, numbers=numbers, things=things)
     pose, light, camera = taking(numbers, units.shape[1], part, seed)
     actor = identities_at(actors, part=part, seed=seed)
-    return _taken(draw(actor, units, pose, light, size=size, scene=behind), camera, numbers, part, seed)
+    away = far(pose, numbers, part, seed) if apart or things else pose
 
+    def taken(pose: Pose, scene: Tensor | None) -> Tensor:
+        return developed(draw(actor, units, pose, light, size=size, scene=scene), camera, numbers, part, seed)
 
-def taking(numbers: np.ndarray, frames: int, part: Part, seed: int) -> tuple[Pose, Light, Tensor]:
-    """Pose and light of clips, and how blurred [B] and noisy [B] their pictures are, as [B, 2]."""
-    u = torch.from_numpy(np.stack([stream(part, 3, seed, int(n)).random(24) for n in numbers])).float()
-    s = 2 * u - 1
-    t = torch.linspace(-1, 1, frames)[None] if frames > 1 else torch.zeros(1, 1)
-    paths = [
-        s[:, k, None] + 0.3 * (s[:, 6 + k, None] * t + s[:, 12 + k, None] * torch.sin(torch.pi * t)) for k in range(6)
-    ]
-    pose = Pose(
-        yaw=0.45 * paths[0], pitch=0.30 * paths[1], roll=0.14 * paths[2], scale=1.16 + 0.07 * paths[3],
-        shift_x=0.05 * paths[4], shift_y=0.03 * paths[5] - 0.04,
-    )  # fmt: skip
-    light = Light(angle=2 * torch.pi * u[:, 18], strength=0.30 * u[:, 19], gamma=torch.exp(0.25 * s[:, 20]))
-    return pose, light, torch.stack([0.7 * u[:, 21] ** 2, 0.025 * u[:, 22]], -1)
-
-
-def _taken(seen: Tensor, camera: Tensor, numbers: np.ndarray, part: Part, seed: int) -> Tensor:
-    """What a plain camera makes of pictures: a little blurred and noisy, uint8."""
-    blur, noise = camera[:, 0].view(-1, 1, 1, 1, 1) / 3, camera[:, 1].view(-1, 1, 1, 1, 1)
-    for axis in (3, 4):
-        seen = seen + blur * (seen.roll(1, axis) + seen.roll(-1, axis) - 2 * seen)
-    grain = np.stack(
-        [stream(part, 4, seed, int(n)).standard_normal(tuple(seen.shape[1:]), np.float32) for n in numbers]
-    )
-    return ((seen + noise * torch.from_numpy(grain)).clamp(0, 1) * 255).round().to(torch.uint8)
+    return [taken(pose, None), taken(away, behind)] if apart else [taken(away, behind)]
 
 
 def reversed_pairs(clips: ActorClips) -> ActorClips:
@@ -350,16 +325,12 @@ def reversed_pairs(clips: ActorClips) -> ActorClips:
     def both(value: Tensor, other: Tensor) -> Tensor:
         return torch.stack([value, other], 1).flatten(0, 1)
 
-    return replace(
-        clips,
-        face=both(clips.face, clips.face.flip(1)),
-        units=both(clips.units, clips.units.flip(1)),
-        labels=both(clips.labels, 1 - clips.labels),
-        expressions=both(clips.expressions, clips.expressions),
-        scene=both(clips.scene, clips.scene),
-        identity=both(clips.identity, clips.identity),
-        facts={**clips.facts, "reversed_pairs": True},
-    )
+    paired = {
+        name: both(value, value.flip(1) if name in _PER_FRAME else 1 - value if name == "labels" else value)
+        for name in _PER_CLIP
+        if (value := getattr(clips, name)) is not None
+    }
+    return replace(clips, **paired, facts={**clips.facts, "reversed_pairs": True})
 
 
 def sheet(path: Path, *, size: int = 64, enlarge: int = 3, part: Part = "train", seed: int = 0) -> None:

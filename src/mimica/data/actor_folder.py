@@ -3,6 +3,7 @@
     about.json         what this is: synthetic, and how drawn; with which settings, by which version
     label_space.json   the classes, and what they look like in words
     clips/000000/…     the frames of a clip as PNG, without loss, so that a reversed clip is exactly reversed
+    scenes/000000/…    the same frames with the scene around the actor, where scenes are asked for
     clips.csv          a row a clip; written after them, so that all are there when it is
     sheet.png          some of the clips, to look at
 
@@ -24,7 +25,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from mimica import __version__
-from mimica.data.actor import DIRECTION, UNIT_ORDER, ActorClips, together
+from mimica.data.actor import UNIT_ORDER, ActorClips, space_of, together
 from mimica.data.actor_renders import render_of
 from mimica.data.actor_settings import ActorSettings
 from mimica.data.clipset import ABOUT_FILE, SPACE_FILE
@@ -32,7 +33,7 @@ from mimica.data.whole import whole
 from mimica.errors import InputError, UsageError
 from mimica.labels import EXPRESSIONS
 
-CLIPS, TABLE, SHEET = "clips", "clips.csv", "sheet.png"
+CLIPS, SCENES, TABLE, SHEET = "clips", "scenes", "clips.csv", "sheet.png"
 
 COLUMNS = {
     "path": "the folder of the clip, from the table's own",
@@ -43,6 +44,9 @@ COLUMNS = {
     "actor": "the number of the actor, among those of this part and seed",
 } | {f"AU{unit}": "how strong this Action Unit is, 0 to 1, frame by frame" for unit in UNIT_ORDER}
 """The columns of every table, and what they say; a way to draw may add its own."""
+
+_SCENE = {"scene": "the folder of the scene beside the face, from the table's own"}
+_SECOND = {"also_shown": "the other expression that the face shows as strongly, in a blend"}
 
 _SHOWN = 8
 
@@ -59,7 +63,7 @@ def write_actor(out: Path, settings: ActorSettings, *, progress: Callable[[int],
         _begin(out, settings)
         with whole(out / TABLE) as path, path.open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file, lineterminator="\n")
-            table.writerow([*COLUMNS, *render_of(settings).columns])
+            table.writerow(columns_of(settings))
             at_once = 2 * together(settings.frames)
             for first in range(0, settings.clips, at_once):
                 numbers = range(first, min(first + at_once, settings.clips))
@@ -67,11 +71,17 @@ def write_actor(out: Path, settings: ActorSettings, *, progress: Callable[[int],
                 progress(numbers.stop)
         with whole(out / SHEET) as path:
             every = _SHOWN if settings.task == "emotion" and settings.clips > _SHOWN**2 else 1
-            _look(out, path, how=render_of(settings).how, every=every)
+            _look(out, path, how=render_of(settings).how, every=every, views=1 + settings.scenes)
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(f"cannot write to {out}: {reason}; choose another place with --out") from None
     return out / TABLE
+
+
+def columns_of(settings: ActorSettings) -> dict[str, str]:
+    """The columns of the table that these settings give, in order, and what they say."""
+    asked = (_SCENE if settings.scenes else {}) | (_SECOND if settings.blend else {})
+    return {**COLUMNS, **render_of(settings).columns, **asked}
 
 
 def _begin(out: Path, settings: ActorSettings) -> None:
@@ -80,15 +90,15 @@ def _begin(out: Path, settings: ActorSettings) -> None:
     facts = {"synthetic": True, "render": settings.render, "reversed_pairs": settings.paired, **settings.drawing()}
     made = {"mimica": __version__, "clips": settings.clips, "facts": facts}
     said = {"what": way.what, "synthetic": True, "licence": way.licence}
-    about = {**said, **made, "columns": {**COLUMNS, **way.columns}}
+    about = {**said, **made, "columns": columns_of(settings)}
     if (out / ABOUT_FILE).exists():
         _compare(out, json.loads(json.dumps(made)))
         return
-    there = [name for name in (TABLE, SPACE_FILE, CLIPS, SHEET) if (out / name).exists()]
+    there = [name for name in (TABLE, SPACE_FILE, CLIPS, SCENES, SHEET) if (out / name).exists()]
     if there:
         raise UsageError(f"{out} holds a {there[0]} that is not of this command; choose another place with --out")
     out.mkdir(parents=True, exist_ok=True)
-    space = DIRECTION if settings.task == "direction" else EXPRESSIONS
+    space = space_of(settings.task, settings.part)
     for name, content in ((SPACE_FILE, space.facts()), (ABOUT_FILE, about)):
         with whole(out / name) as path:
             path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -97,8 +107,9 @@ def _begin(out: Path, settings: ActorSettings) -> None:
 def _compare(out: Path, made: dict[str, Any]) -> None:
     try:
         about = json.loads((out / ABOUT_FILE).read_text(encoding="utf-8"))
-        # Before there was a second way to draw, nothing was said of it.
-        there = {"mimica": about["mimica"], "clips": about["clips"], "render": "formula", **about["facts"]}
+        # Before there was a second way to draw, blends and scenes beside the face, nothing was said of them.
+        usual = {"render": "formula", "blend": 0.0, "scenes": False}
+        there = {"mimica": about["mimica"], "clips": about["clips"], **usual, **about["facts"]}
     except (ValueError, KeyError, TypeError):
         raise UsageError(
             f"{out / ABOUT_FILE} is not what this command writes; choose another place with --out"
@@ -114,8 +125,9 @@ def _compare(out: Path, made: dict[str, Any]) -> None:
 
 def _written(out: Path, settings: ActorSettings, numbers: range) -> ActorClips:
     """These clips, every one of them on disk; without pictures if all of them were."""
-    folders = [out / CLIPS / f"{number:06d}" for number in numbers]
-    missing = [i for i, folder in enumerate(folders) if len(list(folder.glob("frame_*.png"))) != settings.frames]
+    views = [CLIPS, *([SCENES] if settings.scenes else [])]
+    folders = [[out / view / f"{number:06d}" for view in views] for number in numbers]
+    missing = [i for i, each in enumerate(folders) if not all(_whole(folder, settings) for folder in each)]
     how = settings.drawing() | {"size": settings.size if missing else 0}
     way = render_of(settings)
     if settings.paired:
@@ -123,8 +135,14 @@ def _written(out: Path, settings: ActorSettings, numbers: range) -> ActorClips:
     else:
         drawn = way.clips(len(numbers), first=numbers.start, **how)
     for i in missing:
-        _save(folders[i], drawn.face[i].permute(0, 2, 3, 1).numpy(), f"synthetic face, {way.how}; no photograph")
+        for folder, seen in zip(folders[i], (drawn.face, drawn.behind), strict=False):
+            assert seen is not None
+            _save(folder, seen[i].permute(0, 2, 3, 1).numpy(), f"synthetic face, {way.how}; no photograph")
     return drawn
+
+
+def _whole(folder: Path, settings: ActorSettings) -> bool:
+    return len(list(folder.glob("frame_*.png"))) == settings.frames
 
 
 def _save(folder: Path, frames: np.ndarray, what: str) -> None:
@@ -146,17 +164,21 @@ def _rows(numbers: range, drawn: ActorClips, settings: ActorSettings) -> Iterato
         curves = [" ".join(f"{value:.3f}" for value in curve) for curve in drawn.units[i].T.tolist()]
         behind, actor = int(drawn.scene[i]), int(drawn.identity[i])
         own = [f"{CLIPS}/{number:06d}", label, settings.part, expression, behind, actor]
-        yield [*own, *curves, *more(drawn, i)]
+        asked = [f"{SCENES}/{number:06d}"] if drawn.behind is not None else []
+        if drawn.second is not None:
+            asked.append("" if drawn.second[i] < 0 else EXPRESSIONS.names[drawn.second[i]])
+        yield [*own, *curves, *more(drawn, i), *asked]
 
 
-def _look(out: Path, path: Path, *, how: str, every: int) -> None:
-    """A sheet of some clips: the first, or every so many, that not all of them show one actor."""
+def _look(out: Path, path: Path, *, how: str, every: int, views: int) -> None:
+    """A sheet of some clips, each in one or both views: the first, or every so many, that not all show one actor."""
     from mimica.data.actor_sheet import save_clips
 
     shown = []
     with (out / TABLE).open(newline="", encoding="utf-8") as file:
         for row in islice(csv.DictReader(file), 0, every * _SHOWN, every):
-            frames = [np.asarray(Image.open(picture)) for picture in sorted((out / row["path"]).glob("frame_*.png"))]
             texts = dict.fromkeys((row["label"], row["expression"], f"scene {row['scene_polarity']}"))
-            shown.append(("\n".join(texts), np.stack(frames)))
+            for text, folder in zip(("\n".join(texts), "its scene"), ("path", "scene")[:views], strict=False):
+                pictures = sorted((out / row[folder]).glob("frame_*.png"))
+                shown.append((text, np.stack([np.asarray(Image.open(picture)) for picture in pictures])))
     save_clips(path, shown, how=how)

@@ -9,7 +9,7 @@ from mimica.errors import UsageError
 
 Part = Literal["train", "test"]
 Proportions = Literal["equal", "dfew"]
-Task = Literal["emotion", "direction"]
+Task = Literal["emotion", "direction", "scene"]
 Rendering = Literal["formula", "ict"]
 
 SMALLEST, LARGEST = 16, 512
@@ -31,9 +31,13 @@ class ActorSettings:
     proportions: Proportions = "equal"
     """As many clips of every class, or as many as DFEW has of it."""
     task: Task = "emotion"
-    """What the label says: the expression, or whether one sets in (onset) or goes (offset)."""
+    """What the label says: the expression, whether one sets in (onset) or goes (offset), or what stands behind it."""
     intensity: tuple[float, float] = (0.5, 1.0)
     """How strong an expression is at its apex, the least and the most, 0 to 1; 1 is as far as the face goes."""
+    blend: float = 0.0
+    """Share of clips, 0 to 1, whose face shows another expression as strongly as its own; neutral is left as it is."""
+    scenes: bool = False
+    """Write the scene beside each face, the actor small before it; the face then stands before plain grey."""
     polarity_agrees: float = 0.8
     """Share of clips before a scene of the polarity of the expression, 0 to 1; a third is by chance."""
     part: Part = "train"
@@ -51,15 +55,28 @@ class ActorSettings:
                 0 <= low <= high <= 1 and high > 0,
                 f"intensity is two numbers from 0 to 1, the lower one first and not both 0, got {low:g} {high:g}",
             ),
+            (0 <= self.blend <= 1, f"blend must be from 0 to 1, got {self.blend:g}"),
+            (
+                self.task == "emotion" or not self.blend,
+                "a blend is of expressions that are the label; leave out blend, or take the task emotion",
+            ),
+            (
+                self.task != "scene" or not self.scenes,
+                "the pictures of the task scene are scenes themselves; leave out scenes",
+            ),
+            (
+                self.render == "formula" or (not self.blend and not self.scenes and self.task != "scene"),
+                "blends and scenes beside the face are drawn by formula alone; leave out render",
+            ),
             (0 <= self.polarity_agrees <= 1, f"polarity-agrees must be from 0 to 1, got {self.polarity_agrees:g}"),
             (0 <= self.seed < 2**32, f"seed must be from 0 to {2**32 - 1}, got {self.seed}"),
             (
-                self.task == "emotion" or self.frames > 1,
+                self.task != "direction" or self.frames > 1,
                 "a direction needs two frames or more; ask for more frames or for the task emotion",
             ),
             (
                 self.task == "emotion" or self.proportions == "equal",
-                "the proportions of DFEW are those of expressions; the task direction has them equal",
+                f"the proportions of DFEW are those of expressions; the task {self.task} has them equal",
             ),
             (
                 not self.paired or self.clips % 2 == 0,
@@ -76,4 +93,6 @@ class ActorSettings:
 
     def drawing(self) -> dict[str, Any]:
         """All that decides how a clip looks, as `clips` of `mimica.data.actor` and `.render` take it."""
-        return {name: value for name, value in asdict(self).items() if name not in ("clips", "render")}
+        how = {name: value for name, value in asdict(self).items() if name not in ("clips", "render")}
+        # A rendered face has none of these two, and its pictures depend on nothing that it does not have.
+        return how if self.render == "formula" else {k: v for k, v in how.items() if k not in ("blend", "scenes")}

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from mimica.data.actor import clips, draw, taking, unit_curves
+from mimica.data.actor import clips, draw, unit_curves
+from mimica.data.actor_camera import taking
 from mimica.data.actor_identity import identities
 from mimica.data.actor_settings import Part
 from mimica.data.scene import scenes

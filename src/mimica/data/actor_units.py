@@ -64,7 +64,7 @@ def unit_faces(
     )
     told = torch.from_numpy(units)[:, None]
     if render == "formula":
-        seen = actor.pictures(numbers, numbers // 7, told, plan.scene.numpy(), size=size, part=part, seed=seed)
+        [seen] = actor.pictures(numbers, numbers // 7, told, plan.scene.numpy(), size=size, part=part, seed=seed)
         return UnitFaces(pictures=seen[:, 0].permute(0, 2, 3, 1).numpy(), units=units)
     from mimica.data.render import stills
 

@@ -17,6 +17,7 @@ from mimica.data.actor_identity import banded, stream
 from mimica.data.actor_settings import Part
 from mimica.data.actor_shapes import Canvas, box, ellipse, grid, ramp, segment
 from mimica.errors import UsageError
+from mimica.labels import LabelSpace
 
 THINGS = MappingProxyType(
     {
@@ -49,6 +50,37 @@ PALETTES = MappingProxyType(
 """Pairs of colours, above and below, of the scenes of a part, by polarity: no pair is in both parts."""
 
 
+_LIGHT = MappingProxyType(
+    {
+        1: ("a bright and warm place", "cheerful, in clear colours"),
+        0: ("an even, grey place", "plain, in dull colours"),
+        -1: ("a dark and cold place", "gloomy, in deep shades"),
+    }
+)
+_SAID = MappingProxyType(
+    {
+        "sun": "the sun in the sky", "flowers": "flowers on a meadow", "trees": "trees in leaf",
+        "balloons": "balloons on strings", "rainbow": "a rainbow over a hill", "shelf": "shelves full of books",
+        "window": "a window in a wall", "picture": "a picture on a wall", "lamp": "a standing lamp",
+        "rain": "rain falling", "bare_tree": "bare trees", "cracks": "cracks in a wall",
+        "storm": "clouds and lightning", "fence": "a broken fence",
+    }
+)  # fmt: skip
+
+
+def scene_space(part: Part) -> LabelSpace:
+    """The things that stand in the scenes of a part, as classes: what each looks like in words, and its polarity."""
+    things = [(name, polarity) for polarity, names in THINGS[part].items() for name in names]
+    described = [
+        (f"{_LIGHT[p][0]} with {_SAID[name]}", f"{_SAID[name]}, {_LIGHT[p][1]}", f"a picture of {_SAID[name]}")
+        for name, p in things
+    ]
+    return LabelSpace(
+        name="scenes", names=tuple(name for name, _ in things), descriptions=tuple(described),
+        polarity=tuple(p for _, p in things),
+    )  # fmt: skip
+
+
 def scene_polarity(
     polarity: Sequence[int] | np.ndarray,
     agrees: float,
@@ -76,8 +108,12 @@ def scenes(
     part: Part,
     seed: int,
     numbers: Sequence[int] | np.ndarray | None = None,
+    things: Sequence[str] | None = None,
 ) -> Tensor:
-    """Synthetic scenes [B, 3, S, S] in 0 to 1 of these polarities; `numbers` are their own, or 0, 1, 2, …"""
+    """Synthetic scenes [B, 3, S, S] in 0 to 1 of these polarities; `numbers` are their own, or 0, 1, 2, …
+
+    What stands in each is drawn from those of its polarity, unless `things` say it.
+    """
     wanted = [int(p) for p in polarity]
     if not set(wanted) <= {-1, 0, 1}:
         raise UsageError(f"polarity is -1, 0 or 1, got {sorted(set(wanted))}")
@@ -86,7 +122,7 @@ def scenes(
     places = torch.from_numpy(banded(u[:, 4:], part)).float()
     x, y = grid(size, len(wanted))
     picture = _backdrop(wanted, u, places, part, y)
-    names = [_thing(p, u[i, 1], part) for i, p in enumerate(wanted)]
+    names = list(things) if things else [_thing(p, u[i, 1], part) for i, p in enumerate(wanted)]
     for name in sorted(set(names)):
         chosen = torch.tensor([i for i, other in enumerate(names) if other == name])
         canvas = Canvas(picture=picture[chosen], pixel=torch.full((len(chosen), 1, 1), 2 / size))
