@@ -147,7 +147,8 @@ class Check:
     """
 
     data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
-    """dfew:PATH, ferv39k:PATH, mafw:PATH, list:FILE, or list:ORDER:FILE where the list numbers its classes."""
+    """dfew:PATH, ferv39k:PATH, mafw:PATH, list:FILE, or list:ORDER:FILE where the list numbers its classes; or
+    table:FILE, whose clips have a scene beside the face all or none."""
     strict: bool = True
     """With --no-strict the exit code is 0 whatever was found."""
     open: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -163,11 +164,15 @@ class Check:
 
         from mimica.checkpoint import put_at
         from mimica.data.check import checked
-        from mimica.data.clipset import published
+        from mimica.data.check_table import checked_table
+        from mimica.data.clipset import parse, published, space_of
 
-        data = published(self.data)
+        kind, path = parse(self.data)
         with counted("looking at clips") as progress:
-            found = checked(data, decode=self.open, progress=progress)
+            if kind == "table":
+                found = checked_table(path, space_of(self.data), decode=self.open, progress=progress)
+            else:
+                found = checked(published(self.data), decode=self.open, progress=progress)
         _print(found, Console())
         if self.json:
             put_at(self.json, f"{json.dumps(found.facts(), indent=1, ensure_ascii=False)}\n".encode(), "--json")

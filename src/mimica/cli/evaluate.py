@@ -95,13 +95,14 @@ class Evaluate:
         from rich.console import Console
 
         from mimica.data.clipset import measured
+        from mimica.reading.evaluate import with_scenes
         from mimica.reading.reader import Reader
         from mimica.recognition.registry import load
 
         self._refuse()
         recogniser = load(self.model, device=self.settings.device)
         found = measured(self.data, space=recogniser.space, fold=self.fold, part=self.part)
-        reader = Reader(recogniser, self.settings)
+        reader = Reader(recogniser, self.settings, scenes=with_scenes(recogniser, found))
         console = Console()
         result = self._evaluated(reader, found, None, console)
         _print(result, console)

@@ -271,7 +271,7 @@ def _groups(
     space = space_of(task, part)
     # By powers of two, so that who asks for some clips after others finds the labels counted already.
     labels = _labels(1 << int(numbers[-1]).bit_length(), proportions, len(space))[numbers]
-    of = {"seed": seed, "part": part}
+    of: dict[str, Any] = {"seed": seed, "part": part}
     shown = labels if task == "emotion" else np.array([expression_of(int(n), **of) for n in numbers])
     polarity = np.array(space.polarity)[labels] if task == "scene" else np.array(EXPRESSIONS.polarity)[shown]
     if task != "scene":
@@ -287,7 +287,7 @@ def _groups(
     views = [torch.empty(len(numbers), frames, 3, size, size, dtype=torch.uint8) for _ in range(1 + scenes)]
     for start in range(0, len(numbers) if size else 0, together(frames)):
         k = slice(start, start + together(frames))
-        how = {"size": size, "things": things[k] if things else None, "apart": scenes, **of}
+        how: dict[str, Any] = {"size": size, "things": things[k] if things else None, "apart": scenes, **of}
         for view, seen in zip(views, pictures(numbers[k], actors[k], units[k], polarity[k], **how), strict=True):
             view[k] = seen
     return ActorClips(
@@ -325,7 +325,7 @@ def reversed_pairs(clips: ActorClips) -> ActorClips:
     def both(value: Tensor, other: Tensor) -> Tensor:
         return torch.stack([value, other], 1).flatten(0, 1)
 
-    paired = {
+    paired: dict[str, Any] = {
         name: both(value, value.flip(1) if name in _PER_FRAME else 1 - value if name == "labels" else value)
         for name in _PER_CLIP
         if (value := getattr(clips, name)) is not None

@@ -113,7 +113,7 @@ def checked(data: Published, *, decode: bool = False, progress: Progress = lambd
 Labels = Mapping[LabelFile, Sequence[Row]]
 
 
-def _found(what: str, where: str, which: Sequence[str], *, wrong: bool = True) -> Iterator[Finding]:
+def found(what: str, where: str, which: Sequence[str], *, wrong: bool = True) -> Iterator[Finding]:
     """A finding, where there is anything."""
     if which:
         yield Finding(what=what, where=where, number=len(which), which=tuple(which), wrong=wrong)
@@ -123,7 +123,7 @@ def _absent(files: Sequence[LabelFile], labels: Labels) -> Iterator[Finding]:
     for file in files:
         if not labels.get(file):
             what = "label file without a clip" if file in labels else "no label file"
-            yield from _found(what, file.where, [str(file.path)])
+            yield from found(what, file.where, [str(file.path)])
 
 
 def _classes(space: LabelSpace, labels: Iterable[str]) -> dict[str, int | str]:
@@ -146,7 +146,7 @@ def _unknown(rows: Sequence[Row], space: LabelSpace) -> Iterator[Finding]:
         if isinstance(places[row.label], str):
             lost.setdefault(row.file, []).append(f"line {row.line}: '{row.label}'")
     for file, which in lost.items():
-        yield from _found("unknown class", str(file), which)
+        yield from found("unknown class", str(file), which)
 
 
 def _folders(rows: Sequence[Row], space: LabelSpace) -> Iterator[Finding]:
@@ -156,13 +156,13 @@ def _folders(rows: Sequence[Row], space: LabelSpace) -> Iterator[Finding]:
         for row in rows
         if row.shown and places[row.shown] != places[row.label]
     }
-    yield from _found("label is not what the folder says", "", list(apart))
+    yield from found("label is not what the folder says", "", list(apart))
 
 
 def _twice(labels: Labels) -> Iterator[Finding]:
     for file, rows in labels.items():
         number = Counter(row.clip for row in rows)
-        yield from _found("listed twice", file.where, [clip for clip, times in number.items() if times > 1])
+        yield from found("listed twice", file.where, [clip for clip, times in number.items() if times > 1])
 
 
 def _across(labels: Labels, folds: int) -> Iterator[Finding]:
@@ -170,14 +170,14 @@ def _across(labels: Labels, folds: int) -> Iterator[Finding]:
     clips = {(file.fold, file.part): {row.clip for row in rows} for file, rows in labels.items()}
     for fold in dict.fromkeys(fold for fold, _ in clips):
         both = clips.get((fold, "train"), set()) & clips.get((fold, "test"), set())
-        yield from _found("in train and in test", f"fold {fold}" if fold else "", sorted(both))
+        yield from found("in train and in test", f"fold {fold}" if fold else "", sorted(both))
     tested = Counter(clip for (_, part), there in clips.items() if part == "test" for clip in there)
-    yield from _found("tested in two folds", "", sorted(clip for clip, times in tested.items() if times > 1))
+    yield from found("tested in two folds", "", sorted(clip for clip, times in tested.items() if times > 1))
     everywhere = set().union(*clips.values())
     for fold in range(1, folds + 1):
         if (fold, "train") in clips and (fold, "test") in clips:
             left = everywhere - clips[fold, "train"] - clips[fold, "test"]
-            yield from _found("in other folds, not in this", f"fold {fold}", sorted(left))
+            yield from found("in other folds, not in this", f"fold {fold}", sorted(left))
 
 
 def _differing(labels: Labels, space: LabelSpace) -> Iterator[Finding]:
@@ -188,7 +188,7 @@ def _differing(labels: Labels, space: LabelSpace) -> Iterator[Finding]:
         for row in rows:
             said.setdefault(row.clip, {})[places[row.label]] = row.label
     apart = [f"{clip}: {' and '.join(names.values())}" for clip, names in sorted(said.items()) if len(names) > 1]
-    yield from _found("labelled differently", "", apart)
+    yield from found("labelled differently", "", apart)
 
 
 def _counted(labels: Labels, data: Published) -> Iterator[Finding]:
@@ -219,7 +219,7 @@ def _compared(other: LabelFile, labels: Labels, space: LabelSpace) -> Iterator[F
     try:
         theirs = {row.clip: row.label for row in read(other)}
     except InputError as error:
-        yield from _found("not compared with", other.path.name, [str(error)], wrong=False)
+        yield from found("not compared with", other.path.name, [str(error)], wrong=False)
         return
     same = [file for file in labels if other.fold in (None, file.fold) and other.part in ("", file.part)]
     ours = {row.clip: row.label for file in same for row in labels[file]}
@@ -230,38 +230,38 @@ def _compared(other: LabelFile, labels: Labels, space: LabelSpace) -> Iterator[F
         if clip in ours and places[ours[clip]] != places[label]
     ]
     where = str(other.path)
-    yield from _found("another label file says otherwise", where, apart)
+    yield from found("another label file says otherwise", where, apart)
     apart_from = [file for file in labels if file.fold == other.fold and file not in same]
     moved = {row.clip for file in apart_from for row in labels[file]} & theirs.keys() - ours.keys()
-    yield from _found("another label file has it in another part", where, sorted(moved))
+    yield from found("another label file has it in another part", where, sorted(moved))
     if other.whole and ours:
         odd = (theirs.keys() ^ ours.keys()) - moved
-        yield from _found("another label file lists other clips", where, sorted(odd))
+        yield from found("another label file lists other clips", where, sorted(odd))
 
 
 def _on_disk(rows: Sequence[Row], data: Published, decode: bool, progress: Progress) -> Iterator[Finding]:
     """What of the labelled clips is not there, empty, short, without a scene view or not to be opened."""
     stated = {row.clip: row.frames for row in rows}
     labelled = sorted(stated)
-    yield from _found("no such clip", str(data.place), [clip for clip in labelled if clip not in data.clips])
+    yield from found("no such clip", str(data.place), [clip for clip in labelled if clip not in data.clips])
     there = {clip: data.clips[clip] for clip in labelled if clip in data.clips}
     frames: dict[str, int | None] = {}
     broken = []
     for done, (clip, path) in enumerate(there.items(), start=1):
         frames[clip] = frames_of(path)
-        if decode and frames[clip] != 0 and (why := _undecodable(path)):
+        if decode and frames[clip] != 0 and (why := undecodable(path)):
             broken.append(why)
         progress(done, len(there))
     counted = {clip: number for clip, number in frames.items() if number is not None}
-    yield from _found("no frame in the clip", str(data.place), [clip for clip, number in frames.items() if number == 0])
-    yield from _found("cannot be opened", str(data.place), broken)
+    yield from found("no frame in the clip", str(data.place), [clip for clip, number in frames.items() if number == 0])
+    yield from found("cannot be opened", str(data.place), broken)
     off = [f"{clip}: {n}, listed {stated[clip]}" for clip, n in counted.items() if n and stated[clip] not in (None, n)]
-    yield from _found("not the listed number of frames", str(data.place), off)
+    yield from found("not the listed number of frames", str(data.place), off)
     short = [clip for clip, number in counted.items() if 0 < number < SHORT]
-    yield from _found(f"fewer than {SHORT} frames", str(data.place), short, wrong=False)
+    yield from found(f"fewer than {SHORT} frames", str(data.place), short, wrong=False)
     if data.scenes:
-        yield from _found("no scene view", "", [clip for clip in there if clip not in data.scenes], wrong=False)
-    yield from _found("in no label file", str(data.place), sorted(data.clips.keys() - stated.keys()), wrong=False)
+        yield from found("no scene view", "", [clip for clip in there if clip not in data.scenes], wrong=False)
+    yield from found("in no label file", str(data.place), sorted(data.clips.keys() - stated.keys()), wrong=False)
 
 
 def frames_of(path: Path) -> int | None:
@@ -271,7 +271,7 @@ def frames_of(path: Path) -> int | None:
     return None if path.stat().st_size else 0
 
 
-def _undecodable(path: Path) -> str:
+def undecodable(path: Path) -> str:
     """Why the first frame of a clip cannot be read, or nothing."""
     from mimica.video.read import open_video
 

@@ -248,6 +248,7 @@ def _refuse(out: Path, settings: FacesSettings) -> None:
     except (OSError, ValueError, KeyError, TypeError):
         raise UsageError(f"{about} is not what this command writes; choose another place with --out") from None
     asked = asdict(settings)
+    facts = {"scene_mask_face": False, **facts}  # before there was a choice, nothing was said of it
     other = [f"{name} {facts.get(name)}, not {value}" for name, value in asked.items() if facts.get(name) != value]
     if other:
         raise UsageError(

@@ -162,10 +162,12 @@ def cut_out(
     seen = 0
     with open_video(source) as video:
         for frame in video.frames(lambda time, index: index in wanted, stopped=stopped):
-            scene = scene_view(frame.image, size=settings.size)
+            scene = None if settings.scene_mask_face else scene_view(frame.image, size=settings.size)
             for who, place in wanted[frame.index]:
                 _save(folders[who] / FACES, place, views[who](frame.image, place), settings)
-                _save(folders[who] / SCENE, place, scene, settings)
+                own = people[who].track.boxes[place]
+                behind = scene_view(frame.image, size=settings.size, hidden=own) if scene is None else scene
+                _save(folders[who] / SCENE, place, behind, settings)
             seen += 1
             progress(frame.time, video.info.duration)
     if seen < len(wanted) and not stopped():

@@ -33,6 +33,8 @@ class FacesSettings:
     """A person whose median quality, 0 to 1, is below this is left out; what lies below 0.6 is read badly."""
     keep: Keep = "largest"
     """The person whose face takes most of the pictures over time, or all."""
+    scene_mask_face: bool = False
+    """Black out the face in the scene beside it, for a recogniser of that option; other faces stay."""
     align: bool = True
     """Turn heads upright by the line of their eyes, without trembling; otherwise as mimica predict cuts them."""
     format: Format = "jpg"

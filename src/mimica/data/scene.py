@@ -57,7 +57,7 @@ _LIGHT = MappingProxyType(
         -1: ("a dark and cold place", "gloomy, in deep shades"),
     }
 )
-_SAID = MappingProxyType(
+SCENE_WORDS = MappingProxyType(
     {
         "sun": "the sun in the sky", "flowers": "flowers on a meadow", "trees": "trees in leaf",
         "balloons": "balloons on strings", "rainbow": "a rainbow over a hill", "shelf": "shelves full of books",
@@ -66,13 +66,18 @@ _SAID = MappingProxyType(
         "storm": "clouds and lightning", "fence": "a broken fence",
     }
 )  # fmt: skip
+"""What stands in scenes, as captions say it."""
 
 
 def scene_space(part: Part) -> LabelSpace:
     """The things that stand in the scenes of a part, as classes: what each looks like in words, and its polarity."""
     things = [(name, polarity) for polarity, names in THINGS[part].items() for name in names]
     described = [
-        (f"{_LIGHT[p][0]} with {_SAID[name]}", f"{_SAID[name]}, {_LIGHT[p][1]}", f"a picture of {_SAID[name]}")
+        (
+            f"{_LIGHT[p][0]} with {SCENE_WORDS[name]}",
+            f"{SCENE_WORDS[name]}, {_LIGHT[p][1]}",
+            f"a picture of {SCENE_WORDS[name]}",
+        )
         for name, p in things
     ]
     return LabelSpace(

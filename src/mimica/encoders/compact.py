@@ -10,7 +10,7 @@ project (`mimica pretrain compact`), never taken from elsewhere.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from mimica.encoders.towers import After, Prompts, SteppedVision, last_of, step_through
 
 _LUMA = (0.299, 0.587, 0.114)
+_FIRST = "stem.0.weight"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,8 @@ class CompactConfig:
 
     `entry` is the channels of the first convolution and `entry_stride` its stride, 1 or 2; `stem` the
     channels of the three stages that follow, `blocks` how many residual blocks each has. A layer's
-    hidden width is `mlp` times `width`. `pooled` begins the class token as the mean of the patches.
+    hidden width is `mlp` times `width`. `pooled` begins the class token as the mean of the patches. With `colour`
+    pictures are read in colour, and by how light they are.
     """
 
     size: int = 48
@@ -41,6 +43,7 @@ class CompactConfig:
     heads: int = 3
     mlp: int = 4
     pooled: bool = False
+    colour: bool = False
     dim: int = 256
 
     @classmethod
@@ -113,10 +116,12 @@ def _attended(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 class CompactVision(SteppedVision):
-    """A vision tower of about 2.8 million weights that reads 48-pixel faces by their shades of grey.
+    """A vision tower of about 2.8 million weights that reads 48-pixel faces by their shades of grey, or in colour.
 
-    Colour is dropped and each picture is brought to zero mean and unit deviation inside the tower,
-    because what it was trained on is grey and light in the wild is not ours to choose.
+    Without `colour` that is dropped and each picture is brought to zero mean and unit deviation, because what it was
+    trained on is grey and light in the wild is not ours to choose. With `colour` the three channels are brought there
+    by the mean and deviation of the greys, and how light the picture is stands beside them as a fourth: of a scene,
+    that tells day from night. A tower of greys that is made to read colour reads each picture as it did (`coloured`).
     """
 
     architecture = "compact"
@@ -134,8 +139,19 @@ class CompactVision(SteppedVision):
         self.project = nn.Linear(config.width, config.dim, bias=False)
 
     def normalise(self, pixels: Tensor) -> Tensor:
-        """Pictures [..., 3, S, S] in 0 to 1 as their greys, each of zero mean and unit deviation, on 3 channels."""
-        return standard_greys(pixels)
+        """Pictures [..., 3, S, S] in 0 to 1 as their greys, each of zero mean and unit deviation, on 3 channels.
+
+        With colour they stay as they are but for the range, -1 to 1: what they are by their own light is for `tokens`.
+        """
+        return 2 * pixels - 1 if self.config.colour else standard_greys(pixels)
+
+    def coloured(self) -> CompactVision:
+        """The same tower reading colour: it makes of every picture what it did, until it learns otherwise."""
+        tower = replace(self.config, colour=True).build()
+        weights = self.state_dict()
+        luma = weights[_FIRST].new_tensor((*_LUMA, 0.0)).view(1, 4, 1, 1)
+        tower.load_state_dict({**weights, _FIRST: weights[_FIRST] * luma})
+        return tower.train(self.training)
 
     def begin(self) -> None:
         """Have every branch beside a short way put out nothing, so that training begins with the shallowest network.
@@ -152,7 +168,8 @@ class CompactVision(SteppedVision):
 
     def tokens(self, images: Tensor) -> Tensor:
         """What enters the first layer: [N, 1 + L, D], the class token first. No prompt reaches this far down."""
-        x = self.stem(images[:, :1].contiguous(memory_format=torch.channels_last))
+        shades = by_own_light(images) if self.config.colour else images[:, :1]
+        x = self.stem(shades.contiguous(memory_format=torch.channels_last))
         x = x.flatten(2).transpose(1, 2)
         cls = self.cls + x.mean(1, keepdim=True) if self.config.pooled else self.cls.expand(len(x), -1, -1)
         return torch.cat([cls, x], dim=1) + self.position
@@ -191,7 +208,7 @@ class CompactVision(SteppedVision):
 
 def _stem(config: CompactConfig) -> nn.Sequential:
     """Convolutions that bring a picture to an eighth of its side and to the transformer's width."""
-    parts: list[nn.Module] = [nn.Conv2d(1, config.entry, 3, config.entry_stride, 1, bias=False)]
+    parts: list[nn.Module] = [nn.Conv2d(4 if config.colour else 1, config.entry, 3, config.entry_stride, 1, bias=False)]
     parts += [nn.BatchNorm2d(config.entry), nn.ReLU()]
     strides = (2 // config.entry_stride, 2, 2)
     for inputs, outputs, stride, blocks in zip(
@@ -203,6 +220,19 @@ def _stem(config: CompactConfig) -> nn.Sequential:
 
 def standard_greys(pixels: Tensor) -> Tensor:
     """The greys of pictures [..., 3, S, S], each of zero mean and unit deviation, on 3 channels."""
-    grey = (pixels * pixels.new_tensor(_LUMA).view(3, 1, 1)).sum(-3, keepdim=True)
+    grey = _greys(pixels)
     deviation, mean = torch.std_mean(grey, dim=(-2, -1), keepdim=True)
     return ((grey - mean) / (deviation + 0.02)).expand_as(pixels)
+
+
+def by_own_light(pictures: Tensor) -> Tensor:
+    """Pictures [N, 3, S, S] in -1 to 1 less the mean of their greys, over the deviation of those; beside it that mean.
+
+    They come as [N, 4, S, S]; the greys of the first three channels are those of `standard_greys`.
+    """
+    deviation, mean = torch.std_mean(_greys(pictures), dim=(-2, -1), keepdim=True)
+    return torch.cat([(pictures - mean) / (deviation + 0.04), mean.expand_as(pictures[:, :1])], 1)
+
+
+def _greys(pixels: Tensor) -> Tensor:
+    return (pixels * pixels.new_tensor(_LUMA).view(3, 1, 1)).sum(-3, keepdim=True)

@@ -22,6 +22,7 @@ from mimica.errors import InputError
 from mimica.metrics.calibration import Bin, Covered, ece, reliability, risk_coverage
 from mimica.metrics.classification import Interval, bootstrap, confusion, recalls, uar, war
 from mimica.reading.reader import Reader
+from mimica.recognition.model import Recogniser
 
 QUALITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
 BRIGHTNESSES = (0.0, 0.25, 0.4, 0.55, 1.0)
@@ -187,7 +188,7 @@ def _read(reader: Reader, item: Item, source: Path) -> Read:
     def look(clip: Clip, reading: Reading) -> None:
         looks[clip.person].append((float(clip.quality.mean()), float(clip.faces.mean()) / 255))
 
-    for event in reader.read(source, clips=look):
+    for event in reader.read(source, clips=look, scene=item.scene if reader.scenes else None):
         if isinstance(event, Reading) and event.person is not None:
             by_person[event.person].append(event)
     if not by_person:
@@ -203,6 +204,19 @@ def _read(reader: Reader, item: Item, source: Path) -> Read:
         status=Counter(r.status for r in readings).most_common(1)[0][0],
         quality=float(quality), brightness=float(brightness),
     )  # fmt: skip
+
+
+def with_scenes(recogniser: Recogniser, items: Sequence[Item]) -> bool:
+    """Whether files are read as faces with their scenes beside them: by a recogniser of both, where they have those.
+
+    Raises InputError that names a file without, where others have one.
+    """
+    lacking = [item.path for item in items if item.scene is None]
+    if not recogniser.reads_scenes or len(lacking) == len(items):
+        return False
+    if lacking:
+        raise InputError(f"{lacking[0]} has no scene, and others have one; give all of them one or none")
+    return True
 
 
 def _summed(files: Sequence[Read], names: tuple[str, ...]) -> Evaluation:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from mimica.clips import UNIT_COLUMNS, Clip, Reading, Status
+from mimica.clips import UNIT_COLUMNS, Clip, Frame, Reading, Status
 from mimica.errors import UsageError
 from mimica.faces.crop import FER_MARGIN, face_view, scene_view
 from mimica.faces.detect import Detector
 from mimica.faces.quality import LOW
+from mimica.reading.behind import Behind
 from mimica.reading.events import Event, Opened, Seen, Settled
 from mimica.reading.settings import Settings
 from mimica.reading.sightings import Sightings, faces_of
@@ -36,16 +38,19 @@ class Reader:
 
     A reader may read any number of sources, one after the other; people are numbered anew in each. With `units`, a
     detector of Action Units, it tells how strong those look too, in every frame that is looked at and every reading.
+    With `scenes` each source comes with its scene, and pictures of it are one face each.
     """
 
     def __init__(
         self, recogniser: Recogniser, settings: Settings | None = None, *, detector: Detector | None = None,
-        units: UnitDetector | None = None,
+        units: UnitDetector | None = None, scenes: bool = False,
     ) -> None:  # fmt: skip
         self.recogniser, self.settings, self.units = recogniser, settings or Settings(), units
-        if recogniser.reads_scenes and self.settings.faces == "none":
+        if recogniser.reads_scenes and self.settings.faces == "none" and not scenes:
             raise UsageError(f"{recogniser.name} cannot read with --faces none: {NO_SCENE}")
-        self.detector = detector or faces_of(self.settings)
+        self.scenes = scenes
+        self.alone = scenes or self.settings.faces == "none"
+        self.detector = detector or faces_of(self.settings, alone=self.alone)
         threshold = self.settings.unsure_below
         self.unsure_below = recogniser.unsure_below if threshold is None else threshold
         frames = self.settings.window or recogniser.window or recogniser.frames
@@ -61,19 +66,25 @@ class Reader:
         every_frame: bool = False,
         stopped: Callable[[], bool] = lambda: False,
         clips: Callable[[Clip, Reading], None] = lambda clip, reading: None,
+        scene: Path | None = None,
     ) -> Iterator[Event]:
         """The events of a source, in the order that `mimica.reading.events` states.
 
         `every_frame` also gives the frames that fps thinning passes over, unread. Once `stopped`
         answers True no further frame is read and what is under way is finished. `clips` is given each
-        clip with the reading of it, just before that reading. Raises InputError where the source
-        cannot be read at all.
+        clip with the reading of it, just before that reading. `scene` holds the frames that faces were cut out of,
+        at the same times, for a reader of `scenes`. Raises InputError where the source cannot be read at all.
         """
         if is_camera(source):
             self._warm()
-        with open_video(source, frame_rate=self.settings.frame_rate) as video:
+        with ExitStack() as stack:
+            video = stack.enter_context(open_video(source, frame_rate=self.settings.frame_rate))
+            behind = None
+            if scene is not None:
+                behind = Behind(stack.enter_context(open_video(scene, frame_rate=self.settings.frame_rate)))
             yield self._opened(str(source), video)
-            yield from _Run(self, str(source), video, clips).events(every_frame=every_frame, stopped=stopped)
+            run = _Run(self, str(source), video, clips, behind)
+            yield from run.events(every_frame=every_frame, stopped=stopped)
 
     def _warm(self) -> None:
         """Have everything loaded before a camera films, which would not wait for it."""
@@ -110,11 +121,13 @@ class Reader:
 class _Run:
     """One source, read once."""
 
-    def __init__(self, reader: Reader, source: str, video: Video, clips: Callable[[Clip, Reading], None]) -> None:
-        self.reader, self.source, self.clips = reader, source, clips
+    def __init__(
+        self, reader: Reader, source: str, video: Video, clips: Callable[[Clip, Reading], None], behind: Behind | None
+    ) -> None:
+        self.reader, self.source, self.clips, self.behind = reader, source, clips, behind
         still = video.info.kind == "photo"
-        self.sightings = Sightings(video, reader.settings, reader.detector, reader.units)
-        self.margin = 0.0 if reader.settings.faces == "none" else FER_MARGIN
+        self.sightings = Sightings(video, reader.settings, reader.detector, alone=reader.alone, units=reader.units)
+        self.margin = 0.0 if reader.alone else FER_MARGIN
         self.windows = Windows(reader.grid, step=0.0 if still else 1 / reader.settings.fps)
         self.kept = KeptFrames(reader.recogniser)
         self.smoothed: dict[int, tuple[float, np.ndarray]] = {}
@@ -139,18 +152,20 @@ class _Run:
                 time=seen.frame.time,
                 face=face_view(image, face.box, size=size, margin=self.margin),
                 quality=seen.quality[person],
-                scene=self._scene(image, face.box),
+                scene=self._scene(seen.frame, face.box),
                 units=seen.units.get(person),
             )
             for person, face in seen.faces.items()
         }
 
-    def _scene(self, image: np.ndarray, box: np.ndarray) -> np.ndarray | None:
-        """What is behind a face, for a recogniser that reads that too."""
+    def _scene(self, frame: Frame, box: np.ndarray) -> np.ndarray | None:
+        """What is behind a face, for a recogniser that reads that too; a face in a given scene is as it was given."""
         recogniser = self.reader.recogniser
         if not isinstance(recogniser.network, ReadsScene):
             return None
-        return scene_view(image, size=recogniser.size, hidden=box if recogniser.network.hides_face else None)
+        if self.behind is not None:
+            return scene_view(self.behind.at(frame.time), size=recogniser.size)
+        return scene_view(frame.image, size=recogniser.size, hidden=box if recogniser.network.hides_face else None)
 
     def _settled(self, over: list[Window]) -> Iterator[Reading | Settled]:
         """What windows that are over say, and that they are."""

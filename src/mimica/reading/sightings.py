@@ -27,11 +27,15 @@ _GROUP = 4
 
 
 class Sightings:
-    """The frames of one source, each with the people in it, and the units of their faces where a detector is asked."""
+    """The frames of one source, each with the people in it, and the units of their faces where a detector is asked.
 
-    def __init__(self, video: Video, settings: Settings, detector: Detector, units: UnitDetector | None = None) -> None:
-        self.video, self.settings, self.detector, self.units = video, settings, detector, units
-        self.alone = settings.faces == "none"
+    Where `alone`, every picture is one person's face already, and no tracker is needed.
+    """
+
+    def __init__(
+        self, video: Video, settings: Settings, detector: Detector, *, alone: bool, units: UnitDetector | None = None
+    ) -> None:
+        self.video, self.settings, self.detector, self.units, self.alone = video, settings, detector, units, alone
         self.tracker = _Alone() if self.alone else Tracker(min_hits=1 if video.info.kind == "photo" else 2)
         self.frames = self.looked = 0
         self.last = 0.0
@@ -94,10 +98,9 @@ class Sightings:
         return notes
 
 
-def faces_of(settings: Settings) -> Detector:
-    """The detector of faces that settings ask for."""
-    chosen = "mtcnn" if settings.faces == "detect" else "none"
-    return load_detector(chosen, min_face=settings.min_face, device=settings.device)
+def faces_of(settings: Settings, *, alone: bool) -> Detector:
+    """The detector of faces that settings ask for; none where every picture is a face already."""
+    return load_detector("none" if alone else "mtcnn", min_face=settings.min_face, device=settings.device)
 
 
 class _Alone:

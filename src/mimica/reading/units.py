@@ -39,7 +39,8 @@ class UnitReader:
         self, units: UnitDetector, settings: Settings | None = None, *, detector: Detector | None = None
     ) -> None:
         self.units, self.settings = units, settings or Settings()
-        self.detector = detector or faces_of(self.settings)
+        self.alone = self.settings.faces == "none"
+        self.detector = detector or faces_of(self.settings, alone=self.alone)
 
     def read(
         self, source: str | Path, *, every_frame: bool = False, stopped: Callable[[], bool] = lambda: False
@@ -47,7 +48,7 @@ class UnitReader:
         """The events of a source, as `Reader.read` gives them, without readings."""
         with open_video(source, frame_rate=self.settings.frame_rate) as video:
             yield self._opened(str(source), video.info)
-            sightings = Sightings(video, self.settings, self.detector, self.units)
+            sightings = Sightings(video, self.settings, self.detector, alone=self.alone, units=self.units)
             for batch in sightings.batches(every_frame, stopped):
                 yield from sightings.seen(batch)
             yield from sightings.ending(not stopped())

@@ -139,6 +139,20 @@ def compact() -> Pretraining:
     )
 
 
+def compact_colour() -> Pretraining:
+    """The compact encoder reading colour, begun from one that reads greys, on pictures of faces and of scenes.
+
+    At a low rate, for what is learned anew is simple and what it knows of faces is not to be lost. Gamma is
+    gentle: how light a scene is says something.
+    """
+    base = compact()
+    return replace(
+        base, encoder=replace(base.encoder, colour=True), balance=0.0, mixup=0.0,
+        loop=replace(base.loop, epochs=2, lr=3e-4, warmup=0.1, ema=0.98),
+        augmentation=replace(base.augmentation, gamma=0.2, saturation=0.3, brightness=0.1),
+    )  # fmt: skip
+
+
 def teacher() -> Pretraining:
     """A MobileNetV2 that begins with ImageNet, to teach the compact encoder."""
     return Pretraining(
@@ -227,7 +241,11 @@ def with_loop(recipe: Recipe, **changes: Any) -> Recipe:
     return replace(recipe, loop=replace(recipe.loop, **{k: v for k, v in changes.items() if v is not None}))
 
 
-PRETRAINING: dict[str, Callable[[], Pretraining]] = {"compact": compact, "teacher": teacher}
+PRETRAINING: dict[str, Callable[[], Pretraining]] = {
+    "compact": compact,
+    "compact_colour": compact_colour,
+    "teacher": teacher,
+}
 TRAINING: dict[str, Callable[[], Training]] = {
     "duse_compact": duse_compact,
     "duse_vit_b32": duse_vit_b32,

@@ -18,10 +18,12 @@ from mimica import checkpoint
 from mimica.clips import ClipBatch
 from mimica.data.clipset import ClipSet
 from mimica.encoders.cache import Cache
+from mimica.encoders.compact import CompactConfig, CompactVision
 from mimica.encoders.sentence import SentenceTower
 from mimica.encoders.store import channels_last, load_any, save_encoder
 from mimica.encoders.towers import DualEncoder, pixels
 from mimica.errors import CheckpointError, UsageError
+from mimica.labels import LabelSpace
 from mimica.recognition.model import Agreed, Taught, Trainable
 from mimica.recognition.ous.model import Ous
 from mimica.recognition.registry import build
@@ -55,9 +57,9 @@ def pretrain(
 ) -> Path:
     """Pretrain an encoder on labelled faces; gives the path of `out/compact.safetensors`, by its architecture.
 
-    `held` is only measured on after each epoch, never learned from. `start` is an encoder whose weights
-    are begun with; what `teachers`, other encoders, read in each face on average is learned beside its
-    label. Raises CheckpointError for a start of another shape.
+    `held` is only measured on after each epoch, over its own classes, and never learned from. `start` is an encoder
+    whose weights are begun with, one of greys perhaps to read colour; what `teachers`, other encoders, read in each
+    face on average is learned beside its label. Raises CheckpointError for a start of another shape.
     """
     if processes().number > 1:  # the norms of its encoder would each see their own share of a batch
         raise UsageError("pretraining runs in one process; start it without a launcher")
@@ -71,7 +73,7 @@ def pretrain(
     )  # fmt: skip
 
     def validate(module: nn.Module) -> Mapping[str, float]:
-        return {} if held is None else figures(_zero_shot(learner, held), held.labels)
+        return {} if held is None else figures(_zero_shot(learner, held, clips.space), held.labels)
 
     began = {"start": None if start is None else _digest(start), "teachers": [_digest(path) for path in teachers]}
     same = _same(recipe, clips) | began
@@ -102,6 +104,9 @@ def _learner(
 
 def _start(learner: FaceLanguage, path: Path) -> None:
     vision, project, facts = load_any(path)
+    wanted = learner.vision.config
+    if isinstance(vision, CompactVision) and isinstance(wanted, CompactConfig) and wanted.colour > vision.config.colour:
+        vision = vision.coloured()
     if vision.config != learner.vision.config:
         raise CheckpointError(
             f"{path} has another shape than the recipe's encoder; start from one that this recipe made"
@@ -302,13 +307,14 @@ def _calibrated(network: Trainable, held: ClipSet | None, recipe: Training) -> d
         }
 
 
-def _zero_shot(learner: FaceLanguage, clips: ClipSet) -> np.ndarray:
-    found = []
+def _zero_shot(learner: FaceLanguage, clips: ClipSet, space: LabelSpace) -> np.ndarray:
+    """Logits [N, C] of one-frame clips over their own classes, which are some of the `space` that was learned."""
+    found, own = [], [space.index(name) for name in clips.space.names]
     with torch.inference_mode():
         for first in range(0, len(clips), 256):
             faces = np.stack([f[0] for f in clips.frames[first : first + 256]])
             images = pixels(faces).expand(-1, 3, -1, -1).to(learner.project.weight.device)
-            found.append(learner.log_probabilities(learner.vision.normalise(images)).cpu().numpy())
+            found.append(learner.log_probabilities(learner.vision.normalise(images))[:, own].cpu().numpy())
     return np.concatenate(found)
 
 
