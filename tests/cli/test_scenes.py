@@ -75,3 +75,33 @@ def test_evaluate_refuses_clips_of_faces_without_scenes_likewise(
     assert code == expected
     assert err.count("\n") == 1
     assert INSTEAD in err
+
+
+def test_evaluate_reads_the_scene_beside_each_face_of_a_table(
+    mimica: Command, of_both: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*how: object, **other: object) -> None:
+        raise AssertionError("no face is looked for in clips of faces")
+
+    monkeypatch.setattr("mimica.faces.mtcnn.Mtcnn.detect", refused, raising=False)
+    folder(tmp_path / "faces", alone(8))
+    table = tmp_path / "clips.csv"
+    told = []
+    for person in ("a", "b"):
+        folder(tmp_path / f"scene-{person}", alone(8, person))
+        table.write_text(f"path,label,scene\nfaces,fear,scene-{person}\n")
+        code, _, err = mimica("evaluate", f"table:{table}", "--model", of_both, "--json", tmp_path / "found.json")
+        assert (code, err) == (DONE, "")
+        told.append(json.loads((tmp_path / "found.json").read_text())["risk_coverage"][0]["confidence"])
+    assert told[0] != told[1]
+
+
+def test_evaluate_names_the_clip_without_a_scene_where_others_have_one(
+    mimica: Command, of_both: Path, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        folder(tmp_path / name, alone(2))
+    (tmp_path / "clips.csv").write_text("path,label,scene\na,fear,a\nb,fear,\n")
+    code, _, err = mimica("evaluate", f"table:{tmp_path / 'clips.csv'}", "--model", of_both)
+    assert code == FAILED
+    assert "b has no scene, and others have one" in err

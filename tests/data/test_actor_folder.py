@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from mimica.data import actor, actor_folder
@@ -16,7 +17,9 @@ from mimica.data.actor_folder import write_actor
 from mimica.data.actor_renders import RENDERS
 from mimica.data.actor_settings import ActorSettings
 from mimica.data.clipset import ClipSet, from_actor, load, load_held, space_of
+from mimica.data.scene import scene_space
 from mimica.errors import InputError, UsageError
+from mimica.facs import CORES
 from mimica.labels import EXPRESSIONS
 
 EMOTION = ActorSettings(clips=9, size=20, frames=16, seed=3)
@@ -253,3 +256,60 @@ def test_a_place_that_cannot_be_written_to_is_a_sentence(tmp_path: Path) -> None
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"cannot write to .*file/below: .*; choose another place with --out"):
         write_actor(tmp_path / "file" / "below", EMOTION)
+
+
+# Scenes beside the face, blends, and scenes as pictures
+
+APART = ActorSettings(clips=14, size=24, frames=2, scenes=True, blend=1.0, intensity=(0.3, 0.4))
+
+
+@pytest.fixture(scope="module")
+def apart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_actor(tmp_path_factory.mktemp("apart"), APART)
+
+
+def test_scenes_beside_faces_are_a_column_that_loads_with_them(apart: Path) -> None:
+    clips = load(f"table:{apart}", size=24, frames=2, scenes=True)
+    assert clips.scenes is not None
+    assert [np.shape(one) for one in clips.scenes] == [np.shape(one) for one in clips.frames]
+    assert not any(np.array_equal(face, scene) for face, scene in zip(clips.frames, clips.scenes, strict=True))
+
+
+def test_a_face_whose_scene_is_apart_tells_nothing_of_it() -> None:
+    how = APART.drawing() | {"blend": 0.0}
+    agreeing, other = (actor.clips(7, **how | {"polarity_agrees": share}) for share in (1.0, 0.0))
+    assert not torch.equal(agreeing.scene, other.scene)
+    assert torch.equal(agreeing.face, other.face)
+    assert agreeing.behind is not None
+    assert other.behind is not None
+    assert not torch.equal(agreeing.behind, other.behind)
+
+
+def test_a_blend_shows_another_expression_as_strongly_and_says_which(apart: Path) -> None:
+    for row in rows(apart):
+        assert (row["also_shown"] == "") == (row["label"] == "neutral")
+        assert row["also_shown"] not in (row["label"], "neutral")
+        if row["also_shown"]:
+            for unit in (*CORES[row["label"]], *CORES[row["also_shown"]]):
+                assert max(map(float, row[f"AU{unit}"].split())) > 0.2
+
+
+def test_of_the_task_scene_a_picture_is_labelled_by_what_stands_in_it(tmp_path: Path) -> None:
+    table = write_actor(tmp_path, ActorSettings(clips=8, size=20, frames=1, task="scene"))
+    assert [row["label"] for row in rows(table)] == list(scene_space("train").names)
+    assert [int(row["scene_polarity"]) for row in rows(table)] == list(scene_space("train").polarity)
+    assert space_of(f"table:{table}").names == scene_space("train").names
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"blend": 1.5}, "blend must be from 0 to 1"),
+        ({"blend": 0.5, "task": "direction"}, "blend is of expressions"),
+        ({"scenes": True, "task": "scene"}, "scenes themselves"),
+        ({"scenes": True, "render": "ict"}, "by formula alone"),
+    ],
+)
+def test_blends_and_scenes_that_cannot_be_are_refused(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        ActorSettings(clips=2, **changes)

@@ -49,6 +49,19 @@ def read(folder: Path) -> list[np.ndarray]:
 # Who is there
 
 
+def test_the_face_is_black_in_its_scene_where_that_is_asked(tmp_path: Path) -> None:
+    source = folder(tmp_path / "frames", images := walk([{"a": (10, 20), "b": (90, 20)}] * 8))
+    settings = FacesSettings(size=32, format="png", align=False, scene_mask_face=True, keep="all")
+    people = found(source, settings).people
+    outs = [tmp_path / str(one.track.person) for one in people]
+    cut_out(str(source), people, outs, settings)
+    for one, out in zip(people, outs, strict=True):
+        boxes = one.track.boxes
+        hidden = [scene_view(image, size=32, hidden=box) for image, box in zip(images, boxes, strict=True)]
+        assert np.array_equal(read(out / "scene"), hidden)
+        assert not np.array_equal(hidden[0], scene_view(images[0], size=32))
+
+
 def test_everyone_is_followed_with_the_frames_they_are_seen_in(tmp_path: Path) -> None:
     images = walk([{"a": (10, 20)}] * 3 + [{"a": (10, 20), "b": (90, 20)}] * 4 + [{"b": (90, 20)}] * 2)
     seen = found(folder(tmp_path / "frames", images))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mimica.data.scene import PALETTES, THINGS, scene_polarity, scenes
+from mimica.data.scene import PALETTES, THINGS, scene_polarity, scene_space, scenes
 from mimica.errors import UsageError
 
 
@@ -64,3 +64,17 @@ def test_what_is_no_polarity_or_no_share_is_refused() -> None:
         scene_polarity([1], 1.2, seed=0, part="train")
     with pytest.raises(UsageError, match="unknown part 'held'"):
         scenes([1], size=16, part="held", seed=0)  # type: ignore[arg-type]
+
+
+def test_the_things_of_a_part_are_its_classes_and_none_of_the_other_part() -> None:
+    train, test = scene_space("train"), scene_space("test")
+    assert set(train.names) == {name for names in THINGS["train"].values() for name in names}
+    assert not set(train.names) & set(test.names)
+    assert [train.polarity[train.index(name)] for name in ("sun", "shelf", "rain")] == [1, 0, -1]
+
+
+def test_a_scene_holds_the_thing_that_is_asked_for() -> None:
+    of = {"size": 24, "part": "train", "seed": 0, "numbers": [5]}
+    drawn = {name: scenes([1], things=[name], **of) for name in THINGS["train"][1]}
+    assert any(scenes([1], **of).equal(one) for one in drawn.values())
+    assert not drawn["sun"].equal(drawn["trees"])

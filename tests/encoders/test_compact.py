@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mimica.encoders.compact import CompactConfig, CompactVision
+from mimica.encoders.compact import CompactConfig, CompactVision, by_own_light, standard_greys
 from mimica.encoders.store import load_encoder
 from mimica.encoders.towers import freeze
 from mimica.errors import UsageError
@@ -172,3 +172,37 @@ def test_a_tower_that_learns_has_gradients_down_to_its_stem() -> None:
     tower(tower.normalise(torch.rand(4, 3, 48, 48))).square().sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in tower.parameters())
     assert tower.stem[0].weight.grad.abs().max() > 0  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("pictures", [torch.rand(3, 3, 48, 48), torch.rand(3, 1, 48, 48).expand(-1, 3, -1, -1)])
+def test_a_tower_of_greys_that_is_made_to_read_colour_sees_what_it_saw(vision: CompactVision, pictures: Tensor) -> None:
+    coloured = vision.coloured()
+    assert coloured.config.colour
+    assert torch.allclose(coloured(coloured.normalise(pictures)), vision(vision.normalise(pictures)), atol=1e-3)
+
+
+def test_a_tower_that_reads_colour_tells_hue_and_light_apart(vision: CompactVision) -> None:
+    coloured = vision.coloured()
+    torch.manual_seed(0)
+    torch.nn.init.normal_(coloured.stem[0].weight, std=0.3)  # type: ignore[arg-type]
+    shade = torch.rand(1, 48, 48)
+    red, green = torch.zeros(1, 3, 48, 48), torch.zeros(1, 3, 48, 48)
+    red[:, 0], green[:, 1] = shade * 0.587, shade * 0.299
+    seen = [coloured(coloured.normalise(picture)) for picture in (red, green, green * 0.4)]
+    assert not torch.allclose(seen[0], seen[1], atol=1e-2)
+    assert not torch.allclose(seen[1], seen[2], atol=1e-2)
+
+
+def test_what_a_tower_of_colour_reads_is_the_picture_by_its_own_light_and_that_light() -> None:
+    pictures = torch.rand(2, 3, 8, 8)
+    read = by_own_light(2 * pictures - 1)
+    greys = (pictures * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(1)
+    assert torch.allclose((read[:, :3] * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(1),
+                          standard_greys(pictures)[:, 0], atol=1e-5)  # fmt: skip
+    assert torch.allclose(read[:, 3], 2 * greys.mean((1, 2), keepdim=True).expand(-1, 8, 8) - 1, atol=1e-5)
+
+
+def test_a_config_of_before_there_was_colour_reads_greys() -> None:
+    facts = CompactConfig().facts()
+    del facts["colour"]
+    assert not CompactConfig.from_facts(facts).colour

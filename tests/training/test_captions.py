@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from mimica.data.scene import scene_space
 from mimica.facs import CORES, UNITS
 from mimica.labels import EXPRESSIONS, LabelSpace
 from mimica.training.captions import captions
@@ -33,3 +34,9 @@ def test_classes_that_facs_knows_no_core_of_have_their_texts() -> None:
         ("a photo of a face that shows pain", 0), ("it hurts", 0),
         ("a photo of a face that shows boredom", 1), ("it yawns", 1), ("it stares", 1),
     ]  # fmt: skip
+
+
+def test_a_thing_in_a_scene_is_captioned_as_one_and_has_no_face() -> None:
+    told = captions(scene_space("train"))
+    assert ("a bright and warm place with flowers on a meadow", 1) in told
+    assert not any("face" in text for text, _ in told)

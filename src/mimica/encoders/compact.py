@@ -147,6 +147,8 @@ class CompactVision(SteppedVision):
 
     def coloured(self) -> CompactVision:
         """The same tower reading colour: it makes of every picture what it did, until it learns otherwise."""
+        if self.config.colour:
+            return self
         tower = replace(self.config, colour=True).build()
         weights = self.state_dict()
         luma = weights[_FIRST].new_tensor((*_LUMA, 0.0)).view(1, 4, 1, 1)

@@ -89,10 +89,11 @@ def _learner(
     recipe: Pretraining, features: Tensor, classes: list[int], start: Path | None, teachers: Sequence[Path]
 ) -> FaceLanguage:
     torch.manual_seed(recipe.loop.seed)
+    colour = isinstance(recipe.encoder, CompactConfig) and recipe.encoder.colour
     learner = FaceLanguage(
         recipe.encoder.build(), features, classes,
         smoothing=recipe.smoothing, mixup=recipe.mixup, teach=recipe.teach,
-        teachers=[_teacher(path, features, classes) for path in teachers],
+        teachers=[_teacher(path, features, classes, colour=colour) for path in teachers],
     )  # fmt: skip
     if start is None:
         learner.vision.begin()
@@ -105,17 +106,21 @@ def _learner(
 def _start(learner: FaceLanguage, path: Path) -> None:
     vision, project, facts = load_any(path)
     wanted = learner.vision.config
-    if isinstance(vision, CompactVision) and isinstance(wanted, CompactConfig) and wanted.colour > vision.config.colour:
+    if isinstance(wanted, CompactConfig) and wanted.colour and isinstance(vision, CompactVision):
         vision = vision.coloured()
-    if vision.config != learner.vision.config:
+    if vision.config != wanted:
         raise CheckpointError(
             f"{path} has another shape than the recipe's encoder; start from one that this recipe made"
         )
     learner.copy(vision, project, facts["log_scale"])
 
 
-def _teacher(path: Path, features: Tensor, classes: list[int]) -> FaceLanguage:
+def _teacher(path: Path, features: Tensor, classes: list[int], *, colour: bool) -> FaceLanguage:
     vision, project, facts = load_any(path)
+    if colour and isinstance(vision, CompactVision):
+        vision = vision.coloured()
+    if colour != getattr(vision.config, "colour", False):  # it looks at the pictures as they are made for the learner
+        raise CheckpointError(f"{path} reads {'greys' if colour else 'colour'} and what it is to teach does not")
     teacher = FaceLanguage(vision, features, classes).eval().requires_grad_(False)
     teacher.copy(vision, project, facts["log_scale"])
     return teacher
