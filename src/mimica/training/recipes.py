@@ -128,10 +128,14 @@ class Training:
                 )
 
 
+def _compact_shape(*, colour: bool = False) -> CompactConfig:
+    return CompactConfig(entry=32, entry_stride=1, blocks=(1, 2, 1), mlp=2, pooled=True, colour=colour)
+
+
 def compact() -> Pretraining:
     """The compact encoder on 48-pixel faces."""
     return Pretraining(
-        encoder=CompactConfig(entry=32, entry_stride=1, blocks=(1, 2, 1), mlp=2, pooled=True),
+        encoder=_compact_shape(),
         loop=LoopConfig(epochs=30, batch=64, lr=1e-3, weight_decay=0.05, ema=0.999, precision="bf16"),
         mixup=0.2,
         teach=0.7,
@@ -147,7 +151,7 @@ def compact_colour() -> Pretraining:
     """
     base = compact()
     return replace(
-        base, encoder=replace(base.encoder, colour=True), balance=0.0, mixup=0.0,
+        base, encoder=_compact_shape(colour=True), balance=0.0, mixup=0.0,
         loop=replace(base.loop, epochs=2, lr=3e-4, warmup=0.1, ema=0.98),
         augmentation=replace(base.augmentation, gamma=0.2, saturation=0.3, brightness=0.1),
     )  # fmt: skip
