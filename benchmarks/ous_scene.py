@@ -55,7 +55,7 @@ Logits = dict[str, dict[str, np.ndarray]]
 def recipe(chosen: argparse.Namespace, seed: int = 0) -> Training:
     """The recipe that ships, for clips that move by themselves, with the options asked for."""
     base = with_method(ous_compact(), None, chosen.options)
-    loop = replace(base.loop, epochs=chosen.epochs, seed=seed, lr=chosen.lr, precision="fp32")
+    loop = replace(base.loop, epochs=chosen.epochs, seed=seed, lr=chosen.lr, precision="no")
     return replace(
         base, encoder=chosen.encoder, frames=chosen.frames, longest=chosen.frames, shorten=0.0, balance=0.0,
         select_on="validation", loop=loop,
@@ -174,7 +174,7 @@ def main() -> None:
         for part, table in tables.items()
     }  # fmt: skip
     for part, clips in sets.items():
-        cache = fill(chosen.out / "cache", how, encoder, clips, precision="fp32")
+        cache = fill(chosen.out / "cache", how, encoder, clips, precision="no")
         console.print(f"{part}: {len(clips)} clips")
     labels = {part: clips.labels for part, clips in sets.items()}
     seen = {part: seen_of(clips, how, encoder, cache) for part, clips in sets.items()}
