@@ -174,16 +174,17 @@ def main() -> None:
         for part, table in tables.items()
     }  # fmt: skip
     for part, clips in sets.items():
-        cache = fill(chosen.out / "cache", how, encoder, clips, precision="no")
+        cache = fill(chosen.out / "cache", how, encoder, clips, precision="fp32")
         console.print(f"{part}: {len(clips)} clips")
     labels = {part: clips.labels for part, clips in sets.items()}
     seen = {part: seen_of(clips, how, encoder, cache) for part, clips in sets.items()}
     of_seeds = []
     for seed in chosen.seeds:
-        path = chosen.out / chosen.name / str(seed)
-        path = train_recogniser(
-            recipe(chosen, seed), encoder, sets["train"], held=sets["held"], out=path, cache=chosen.out / "cache"
-        )
+        folder = chosen.out / chosen.name / str(seed)
+        path = next(folder.glob("ous-*.safetensors"), None) or train_recogniser(
+            recipe(chosen, seed), encoder, sets["train"], held=sets["held"], out=folder, cache=chosen.out / "cache",
+            resume=True,
+        )  # fmt: skip
         of_seeds.append(rivals(seen, labels) | ous_says(path, seen, labels["held"]))
         console.print(f"seed {seed} done")
     result: dict[str, Any] = {"what": __doc__.splitlines()[0]}
