@@ -34,11 +34,12 @@ from mimica.data.clipset import ClipSet, load
 from mimica.encoders.cache import Cache
 from mimica.encoders.named import open_encoder
 from mimica.encoders.towers import DualEncoder
+from mimica.experiments.pictures import draw_stages
 from mimica.labels import EXPRESSIONS
 from mimica.metrics.calibration import ece, fit_temperature
 from mimica.metrics.classification import confusion, uar, war
 from mimica.metrics.paired import paired_difference
-from mimica.recognition.ous.model import Encoded, Ous
+from mimica.recognition.ous.model import CLUSTERED, Encoded, Ous
 from mimica.recognition.registry import build
 from mimica.recognition.registry import load as load_recogniser
 from mimica.training.cache import fill
@@ -192,7 +193,18 @@ def main() -> None:
         found = {name: np.stack([one[name][part] for one in of_seeds]) for name in of_seeds[0]}
         result[part] = scores(found, labels[part], agreeing(tables[part]), actors(tables[part]), "OUS")
         _print(part, result[part], console)
+    if chosen.picture:
+        _draw(path, seen["test"], labels["test"], chosen.picture)
     machine.keep(chosen.json, result | _stated(chosen, sets, encoder))
+
+
+def _draw(path: Path, seen: Encoded, truth: np.ndarray, picture: Path) -> None:
+    """The features of test clips at the four stages of the paper's figure."""
+    network = load_recogniser(str(path)).network
+    assert isinstance(network, Ous)
+    with torch.inference_mode():
+        stages = {name: of.numpy() for name, of in network.features(seen, CLUSTERED).items()}
+    draw_stages(stages, truth, EXPRESSIONS.names, picture, title="test clips of the actor by t-SNE")
 
 
 def _stated(chosen: argparse.Namespace, sets: dict[str, ClipSet], encoder: DualEncoder) -> dict[str, Any]:
@@ -231,6 +243,7 @@ def _chosen() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("runs/ous-scene"))
     parser.add_argument("--held-only", action="store_true", help="to choose by, with the test clips unseen")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--picture", type=Path, help="for the features of the last seed at four stages")
     return parser.parse_args()
 
 

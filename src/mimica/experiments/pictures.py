@@ -5,6 +5,7 @@ N clips, C classes, d the width of a feature.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,35 @@ def draw_features(
 ) -> None:
     """Draw a t-SNE of features [N, d] by their classes `truth` [N], all together and each class before the others."""
     save(path, lambda: _features(embedded(features, seed=seed), truth[_spread(len(truth))], labels, title))
+
+
+def draw_stages(
+    stages: Mapping[str, np.ndarray], truth: np.ndarray, labels: tuple[str, ...], path: Path, *, title: str,
+    seed: int = 0,
+) -> None:  # fmt: skip
+    """Draw a t-SNE of the features [N, d] of each stage side by side, by their classes `truth` [N].
+
+    Above each stands how far classes are apart at that stage, before it was laid into the plane (`apartness`).
+    """
+    there = _spread(len(truth))
+    save(
+        path,
+        lambda: _stages(
+            {f"{name}: {apartness(of[there], truth[there]):+.2f}": embedded(of, seed=seed)
+             for name, of in stages.items()},
+            truth[there], labels, title,
+        ),
+    )  # fmt: skip
+
+
+def apartness(features: np.ndarray, truth: np.ndarray) -> float:
+    """The mean silhouette of features [N, d] by classes [N], of cosine distances: -1 mingled, 1 far apart.
+
+    Rousseeuw, "Silhouettes" (J. Comput. Appl. Math. 20, 1987).
+    """
+    from sklearn.metrics import silhouette_score
+
+    return float(silhouette_score(features, truth, metric="cosine"))
 
 
 def drawable(features: np.ndarray) -> bool:
@@ -126,6 +156,25 @@ def _features(points: np.ndarray, truth: np.ndarray, labels: tuple[str, ...], ti
         axes.scatter(points[inside, 0], points[inside, 1], s=size / 2.5, color=colours[c], linewidths=0)
         axes.set_title(f"{labels[c]}  {inside.sum()}", loc="left", fontsize=9.5, color=INK, pad=3)
         _bare(axes)
+    return figure
+
+
+def _stages(planes: Mapping[str, np.ndarray], truth: np.ndarray, labels: tuple[str, ...], title: str) -> Any:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.2 * len(planes), 5), dpi=DPI, facecolor="white", layout="constrained")
+    figure.suptitle(f"{title}; in numbers the mean silhouette", x=0.01, ha="left", fontsize=12, color=INK)
+    colours = [class_colours(labels)[name] for name in labels]
+    for axes, (name, points) in zip(figure.subplots(1, len(planes), squeeze=False)[0], planes.items(), strict=True):
+        size = float(np.clip(6000 / len(points), 4, 24))
+        for c in range(len(labels)):
+            inside = truth == c
+            axes.scatter(*points[inside].T, s=size, color=colours[c], linewidths=0, alpha=0.8, label=labels[c])
+        axes.set_title(name, loc="left", fontsize=11, color=INK)
+        _bare(axes)
+    figure.legend(
+        *figure.axes[0].get_legend_handles_labels(), loc="outside lower left", ncols=len(labels), frameon=False
+    )
     return figure
 
 
