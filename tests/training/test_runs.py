@@ -14,8 +14,6 @@ from mimica import checkpoint
 from mimica.clips import Clip
 from mimica.data.augment import Augmentation
 from mimica.data.clipset import ClipSet, manifest
-from mimica.data.joined import joined
-from mimica.data.scene import scene_space
 from mimica.encoders.clip import load_clip
 from mimica.encoders.compact import CompactConfig
 from mimica.encoders.mobile import MobileConfig, MobileVision
@@ -386,27 +384,3 @@ def test_a_teacher_of_another_architecture_teaches_too(tmp_path: Path, monkeypat
     taught = pretrain(PRETRAINING, clips(), out=tmp_path / "taught", teachers=[teacher])
     alone = pretrain(PRETRAINING, clips(), out=tmp_path / "alone")
     assert taught.read_bytes() != alone.read_bytes()
-
-
-def test_a_start_of_greys_may_go_on_in_colour_and_a_teacher_of_greys_teaches_it(earlier: Path, tmp_path: Path) -> None:
-    shape = replace(PRETRAINING.encoder, colour=True)
-    still = replace(PRETRAINING, encoder=shape, loop=replace(PRETRAINING.loop, epochs=1, lr=1e-9, ema=0.0))
-    path = pretrain(still, clips(), out=tmp_path / "colour", start=earlier, teachers=[earlier])
-    before, after = (checkpoint.load(p)[0]["vision.stem.0.weight"].float() for p in (earlier, path))
-    assert torch.allclose(after[:, :3].sum(1, keepdim=True), before, atol=1e-3)
-    assert torch.allclose(after[:, 3], torch.zeros_like(after[:, 3]), atol=1e-3)
-    with pytest.raises(CheckpointError, match="reads colour and what it is to teach does not"):
-        pretrain(PRETRAINING, clips(), out=tmp_path / "grey", teachers=[path])
-
-
-def test_several_data_sets_are_learned_from_and_one_is_measured_over_its_own_classes(tmp_path: Path) -> None:
-    things = scene_space("train")
-    seen = [np.full((1, 48, 48, 3), 20 * i, np.uint8) for i in range(len(things))]
-    behind = ClipSet(
-        frames=seen, labels=np.arange(len(things)), names=list(things.names), space=things,
-        manifest={"origin": "scenes"},
-    )  # fmt: skip
-    path = pretrain(PRETRAINING, joined([clips(), behind]), out=tmp_path, held=clips(1))
-    told = checkpoint.read_facts(path)
-    assert set(told["data"]["classes"]) >= {"fear", "rain"}
-    assert 0 <= told["metrics"]["uar"] <= 1
