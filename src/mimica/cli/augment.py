@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from mimica.cli.augment_generate import Generate, Train
 from mimica.generation.settings import PlanSettings, PromptSettings
 
 
@@ -100,7 +101,12 @@ class Prompt:
 class Augment:
     """Make more clips of the expressions that are scarce."""
 
-    do: Annotated[Plan, tyro.conf.subcommand("plan")] | Annotated[Prompt, tyro.conf.subcommand("prompt")]
+    do: (
+        Annotated[Plan, tyro.conf.subcommand("plan")]
+        | Annotated[Prompt, tyro.conf.subcommand("prompt")]
+        | Annotated[Train, tyro.conf.subcommand("train")]
+        | Annotated[Generate, tyro.conf.subcommand("generate")]
+    )
     """What to do."""
 
     def run(self) -> int:

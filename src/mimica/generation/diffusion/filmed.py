@@ -1,0 +1,86 @@
+"""Clips to learn from as a table lists them, with the unit curves that stand in it.
+
+N clips, T frames, A units, S side in pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+
+from mimica.data.augment import generator
+from mimica.data.clipset import ClipSet, load
+from mimica.errors import InputError
+from mimica.generation.measured import measured_clips
+from mimica.training.loop import Batch
+
+_WORK = 79
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filmed:
+    """Batches of clips of a table: `fresh` stretches of them an epoch, each seen `again` times; see `Practice`.
+
+    A stretch begins at any frame that leaves enough behind it, so that stills show expressions too.
+    """
+
+    clips: ClipSet
+    curves: Sequence[np.ndarray]
+    fresh: int
+    again: int
+    batch: int
+    frames: tuple[int, ...]
+    seed: int = 0
+
+    @classmethod
+    def read(
+        cls, spec: str, *, size: int, units: Sequence[int], fresh: int, again: int, batch: int, frames: tuple[int, ...],
+        seed: int = 0,
+    ) -> Self:  # fmt: skip
+        """The clips of the part train of `table:FILE`. A unit that the table does not have is taken to be at rest.
+
+        Raises UsageError for data of another kind, InputError where a clip is too short or has not as many frames as
+        its curves.
+        """
+        known, clips = measured_clips(spec), load(spec, size=size, frames=None)
+        at = [known.order.index(unit) for unit in units]
+        curves = [np.nan_to_num(one[:, at]).astype(np.float32) for one in known.curves]
+        if len(clips) != len(curves):
+            raise InputError(f"{spec} has {len(clips)} clips to train on and {len(curves)} unit curves")
+        for name, frames_, curve in zip(clips.names, clips.frames, curves, strict=True):
+            if len(frames_) != len(curve) or len(curve) < min(frames):
+                raise InputError(
+                    f"{spec}: {name} has {len(frames_)} frames and unit curves of {len(curve)}; "
+                    f"they must be as many, and {min(frames)} or more"
+                )
+        return cls(clips=clips, curves=curves, fresh=fresh, again=again, batch=batch, frames=frames, seed=seed)
+
+    @property
+    def steps(self) -> int:
+        """How many batches an epoch has."""
+        return self.fresh * self.again // self.batch
+
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch from `first` on: `face` [B, T, 3, S, S] uint8 and `units` [B, T, A]."""
+        frames = self.frames[epoch % len(self.frames)]
+        long = [i for i, curve in enumerate(self.curves) if len(curve) >= frames]
+        frames = frames if long else min(self.frames)
+        long = long or list(range(len(self.curves)))
+        number = max(1, self.batch * self.frames[0] // frames)
+        for step in range(self.steps):
+            random = generator(self.seed, _WORK + epoch, step)
+            if step >= first:
+                yield self._batch(random, long, number, frames)
+
+    def _batch(self, random: np.random.Generator, long: list[int], number: int, frames: int) -> Batch:
+        faces, units = [], []
+        for i in random.choice(long, number):
+            start = int(random.integers(len(self.curves[i]) - frames + 1))
+            stretch = self.clips.frames[i][start : start + frames]
+            faces.append(torch.from_numpy(np.ascontiguousarray(stretch)).permute(0, 3, 1, 2).expand(-1, 3, -1, -1))
+            units.append(torch.from_numpy(self.curves[i][start : start + frames]))
+        return {"face": torch.stack(faces), "units": torch.stack(units)}

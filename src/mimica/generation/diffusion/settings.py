@@ -1,0 +1,81 @@
+"""How to train the tiny generator and how to generate with any, stated and checked before anything is done."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from mimica.errors import UsageError
+
+Backend = Literal["tiny", "wan", "ltx", "cogvideox"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TinyTraining:
+    """How to train the tiny generator: first its codec, then the flow in the codec's latents."""
+
+    codec_epochs: int = 40
+    """How many epochs the codec learns."""
+    epochs: int = 120
+    """How many epochs the flow learns."""
+    fresh: int = 96
+    """How many clips an epoch has, drawn anew for each where no data is given."""
+    again: int = 8
+    """How often each of them is seen."""
+    batch: int = 12
+    """How many clips of 9 frames a batch has; of longer ones as many fewer."""
+    frames: tuple[int, ...] = (9, 9, 13, 17)
+    """How many frames the clips of one epoch, the next, and so on have, 9 to 17."""
+    lr: float = 1e-3
+    """The learning rate of the flow at its peak."""
+    codec_lr: float = 3e-3
+    """That of the codec."""
+    drop: float = 0.12
+    """Share of the clips from which the still is kept, and of those from which the plan is, 0.1 to 0.15 is usual."""
+    ema: float = 0.995
+    """Decay of the average of the weights that is kept."""
+    precision: str = "no"
+    """How to compute: no (in full precision), bf16, or on a GPU fp16."""
+    seed: int = 0
+    """What all that is random depends on."""
+    save_every: int = 50
+    """How many steps may be lost when the run is killed."""
+
+    def __post_init__(self) -> None:
+        for name in ("codec_epochs", "epochs", "fresh", "again", "batch"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name.replace('_', '-')} must be at least 1, not {getattr(self, name)}")
+        if self.fresh * self.again < self.batch:
+            raise UsageError(
+                f"an epoch of {self.fresh} clips, each seen {self.again} times, fills no batch of {self.batch}"
+            )
+        if not self.frames or any(not 9 <= frames <= 17 for frames in self.frames):
+            raise UsageError(f"the tiny generator makes 9 to 17 frames, got {' '.join(map(str, self.frames))}")
+        if not 0 <= self.drop < 1:
+            raise UsageError(f"drop must be from 0 to below 1, got {self.drop:g}")
+
+    def facts(self) -> dict[str, Any]:
+        """The settings as a checkpoint's JSON states them."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How clips are made from noise."""
+
+    backend: Backend = "tiny"
+    """The generator: tiny, a preview of 48 pixels on a CPU, or wan, ltx, cogvideox (extra [generate], a GPU)."""
+    model: str | None = None
+    """Its weights: for tiny the file that mimica augment train wrote, for the others a folder or a name on the hub."""
+    steps: int = 10
+    """How many steps from noise to a clip."""
+    guidance: float = 2.0
+    """How much the plan counts beyond what it was learned to; 1 for no more."""
+    seed: int = 0
+    """What all that is random depends on."""
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or not 0 <= self.guidance <= 20:
+            raise UsageError(
+                f"steps must be 1 or more and guidance 0 to 20, got {self.steps} steps and guidance {self.guidance:g}"
+            )
