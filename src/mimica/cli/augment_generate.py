@@ -38,7 +38,7 @@ class Train:
         from mimica.training.loop import Report
 
         refuse_unwritable(self.out)
-        epochs = {"codec": self.settings.codec_epochs, "flow": self.settings.epochs}
+        epochs = {"rig": self.settings.rig_epochs, "flow": self.settings.epochs}
         with ExitStack() as shown:
 
             def bar(phase: str) -> Report:

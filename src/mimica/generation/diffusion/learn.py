@@ -1,4 +1,4 @@
-"""What the tiny generator learns by: first the codec by pictures alone, then the flow in its latents.
+"""What the tiny generator learns by: first its rig, from stances of a head that keeps still, then the flow of clips.
 
 B clips, T frames, S side in pixels, C channels and h × h places of latents.
 """
@@ -6,54 +6,32 @@ B clips, T frames, S side in pixels, C channels and h × h places of latents.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mimica.generation.diffusion.codec import FLOW, Codec
 from mimica.generation.diffusion.tiny import Tiny
 from mimica.generation.diffusion.tiny_net import Told
 from mimica.training.loop import Batch
 
-_WARPED, _EDGES, _SMOOTH = 0.5, 1.0, 0.02
-"""How much counts, beside the painted frame: the warped still, edges, a smooth flow."""
-_SHAKE = 0.1
-"""Noise that codes are shaken by, as a share of their deviation, so that near codes paint near pictures."""
+_GRAIN = 0.025
+"""The most noise that is laid over stills, which come from cameras."""
 
 
-class CodecLearner(nn.Module):
-    """A codec whose loss is how far frames that are coded and decoded are from what they were.
+class RigLearner(nn.Module):
+    """A tiny generator's rig, whose loss is how far its guess is from the latents of faces that show units.
 
-    The still is the first frame of each clip. The flow is learned by the warped still alone: the painted rest is
-    what it leaves over.
+    A guess that is right on average is what the flow begins from; to find it with noise mixed in takes far longer.
     """
 
-    def __init__(self, codec: Codec) -> None:
+    def __init__(self, policy: Tiny) -> None:
         super().__init__()
-        self.codec = codec
+        self.network = policy.network
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """The loss of a batch, and the mean absolute errors of the painted and of the warped frames."""
-        clips = batch["face"].float() / 255
-        frames = clips[:, 1:].flatten(0, 1)
-        still = clips[:, :1].expand_as(clips[:, 1:]).flatten(0, 1)
-        latents = self.codec.encode(still, frames)
-        code = latents[:, FLOW:]
-        noise = _SHAKE * code.detach().std((0, 2, 3), keepdim=True) * torch.randn_like(code)
-        shaken = torch.cat([latents[:, :FLOW], code + noise], 1)
-        moved, painted = self.codec.parts(shaken, still)
-        painted = painted.float()
-        apart, warped = (painted - frames).abs().mean(), (moved - frames).abs().mean()
-        edges = sum(((painted - frames).diff(dim=d)).abs().mean() for d in (-1, -2))
-        flow = latents[:, :FLOW].float()
-        smooth = sum(flow.diff(dim=d).square().mean() for d in (-1, -2))
-        loss = apart + _WARPED * _blurred(moved, frames) + _EDGES * edges + _SMOOTH * smooth
-        return {"loss": loss, "painted": apart, "warped": warped}
-
-
-def _blurred(one: Tensor, other: Tensor) -> Tensor:
-    """The mean absolute difference of pictures, as they are and at half their size, where far motion is seen too."""
-    apart = one - other
-    return apart.abs().mean() + F.avg_pool2d(apart, 2).abs().mean() + F.avg_pool2d(apart, 4).abs().mean()
+        """The loss of a batch, in which 1 is that of no guess at all, about."""
+        one = torch.ones(len(batch["units"]), device=batch["units"].device)
+        told = Told(still=grained(batch["still"]), curves=batch["units"], seen_still=one, seen_plan=one)
+        guess = self.network.guess(told)
+        return {"loss": (guess - batch["latents"])[:, 1:].square().mean()}
 
 
 class FlowLearner(nn.Module):
@@ -68,19 +46,20 @@ class FlowLearner(nn.Module):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """The loss of a batch of clips with their units."""
-        clips = batch["face"].float() / 255
-        B = len(clips)
-        with torch.no_grad():
-            clean = self.policy.encode(clips)
+        clean, still, units = batch["latents"], batch["still"], batch["units"]
+        B = len(clean)
         t = logit_normal(B, device=clean.device)
         noise = torch.randn_like(clean)
         blind, unplanned = (torch.rand(2, B, device=clean.device) < self.drop).float()
-        told = Told(
-            still=clips[:, 0], curves=batch["units"].to(clean), seen_still=1 - blind,
-            seen_plan=(1 - blind) * (1 - unplanned),
-        )  # fmt: skip
+        told = Told(still=grained(still), curves=units, seen_still=1 - blind, seen_plan=(1 - blind) * (1 - unplanned))
         found = self.network(mixed(clean, noise, t), t, told)
         return {"loss": flow_loss(found, clean, noise)}
+
+
+def grained(still: Tensor) -> Tensor:
+    """Stills [B, 3, S, S] as a camera has them, each with noise of its own strength."""
+    strength = _GRAIN * torch.rand(len(still), 1, 1, 1, device=still.device)
+    return still + strength * torch.randn_like(still)
 
 
 def logit_normal(number: int, *, device: torch.device | None = None) -> Tensor:

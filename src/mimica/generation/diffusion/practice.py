@@ -6,19 +6,20 @@ learns what units do to a face and not who showed what.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mimica.data.actor import draw, taking
+from mimica.data.actor import Pose, draw, taking
 from mimica.data.actor_identity import identities_at
 from mimica.data.augment import generator
 from mimica.data.scene import scenes
 from mimica.facs import UNITS
 from mimica.generation.alignment import Alignment, align
+from mimica.generation.diffusion.codec import Codec, coded
 from mimica.generation.plan import clashes, plan
 from mimica.generation.settings import PlanSettings
 from mimica.labels import EXPRESSIONS
@@ -30,6 +31,7 @@ _BACK = 0.2
 """Share of the clips that begin with an expression and go to rest."""
 _AT_REST = 0.05
 _WORK = 77
+_STANCES, _TOGETHER = 3, 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,16 +39,18 @@ class Practice:
     """Batches of freshly drawn clips: `fresh` clips an epoch, each seen `again` times.
 
     Clips of an epoch have as many frames as the next of `frames`, and a batch as many clips as keep its number of
-    frames that of `batch` clips of the first. All is a function of (seed, epoch).
+    frames that of `batch` clips of the first. With `stances` a clip is three pictures of a head that keeps still: at
+    rest, and with two sets of units at any strength. All is a function of (seed, epoch).
     """
 
-    fresh: int = 256
-    again: int = 4
-    batch: int = 16
+    codec: Codec
+    fresh: int = 64
+    again: int = 8
+    batch: int = 8
     frames: tuple[int, ...] = (9,)
     fps: float = 8.0
-    size: int = 48
     seed: int = 0
+    stances: bool = False
 
     @property
     def steps(self) -> int:
@@ -54,40 +58,41 @@ class Practice:
         return self.fresh * self.again // self.batch
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch from `first` on: `face` [B, T, 3, S, S] uint8 and `units` [B, T, A]."""
-        frames = self.frames[epoch % len(self.frames)]
-        number = max(1, self.batch * self.frames[0] // frames)
+        """Those of an epoch, from `first` on: `still` [B, 3, S, S], `latents` [B, T, C, h, h], `units` [B, T, A]."""
+        frames = _STANCES if self.stances else self.frames[epoch % len(self.frames)]
+        number = self.batch if self.stances else max(1, self.batch * self.frames[0] // frames)
         needed = min(self.fresh, self.steps * number)
-        clips = drawn(needed, first=epoch * self.fresh, frames=frames, fps=self.fps, size=self.size, seed=self.seed)
+        numbers = np.arange(epoch * self.fresh, epoch * self.fresh + needed)
+        clips = self.drawn(numbers, frames)
         random = generator(self.seed, _WORK, epoch)
         order = np.concatenate([random.permutation(needed) for _ in range(-(-self.steps * number // needed))])
         for step in range(first, self.steps):
             places = torch.from_numpy(order[step * number : (step + 1) * number])
             yield {name: value[places] for name, value in clips.items()}
 
+    def drawn(self, numbers: np.ndarray, frames: int) -> dict[str, Tensor]:
+        """Clips of these numbers, drawn and coded a few at a time."""
+        parts = []
+        for some in np.array_split(numbers, -(-len(numbers) // _TOGETHER)):
+            units, face = self.pictures(some, frames)
+            parts.append({"still": face[:, 0], "latents": coded(self.codec, face), "units": units})
+        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
-def drawn(number: int, *, first: int, frames: int, fps: float, size: int, seed: int) -> dict[str, Tensor]:
-    """Clips of actors to train on: `face` [N, T, 3, S, S] uint8 and `units` [N, T, A]."""
-    known = align([], [], EXPRESSIONS)
-    faces, curves = [], []
-    for start in range(first, first + number, 8):
-        numbers = np.arange(start, min(start + 8, first + number))
-        units = torch.from_numpy(np.stack([practised(known, int(n), frames, fps, seed) for n in numbers])).float()
-        curves.append(units)
-        faces.append(_pictures(numbers, units, size, seed))
-    return {"face": torch.cat(faces), "units": torch.cat(curves)}
-
-
-def _pictures(numbers: np.ndarray, units: Tensor, size: int, seed: int) -> Tensor:
-    random = [generator(seed, _WORK + 1, int(n)) for n in numbers]
-    polarity = np.array([int(one.integers(-1, 2)) for one in random])
-    behind = scenes(polarity, size=size, part="train", seed=seed, numbers=numbers)
-    pose, light, camera = taking(numbers, units.shape[1], "train", seed)
-    seen = draw(identities_at(numbers, part="train", seed=seed), units, pose, light, size=size, scene=behind)
-    # One grain for the whole clip: what a camera's noise does from frame to frame is not to be learned.
-    grain = torch.from_numpy(np.stack([one.standard_normal((1, 3, size, size), np.float32) for one in random]))
-    noisy = seen + camera[:, 1].view(-1, 1, 1, 1, 1) * grain
-    return (noisy.clamp(0, 1) * 255).round().to(torch.uint8)
+    def pictures(self, numbers: np.ndarray, frames: int) -> tuple[Tensor, Tensor]:
+        """The units [N, T, A] and pictures [N, T, 3, S, S] in 0 to 1 of the clips of these numbers."""
+        if self.stances:
+            curves = [_stances(generator(self.seed, _WORK + 3, int(n))) for n in numbers]
+        else:
+            known = align([], [], EXPRESSIONS)
+            curves = [practised(known, int(n), frames, self.fps, self.seed) for n in numbers]
+        units = torch.from_numpy(np.stack(curves)).float()
+        polarity = np.array([int(generator(self.seed, _WORK + 1, int(n)).integers(-1, 2)) for n in numbers])
+        behind = scenes(polarity, size=self.codec.config.size, part="train", seed=self.seed, numbers=numbers)
+        pose, light, _ = taking(numbers, frames, "train", self.seed)
+        if self.stances:
+            pose = Pose(**{name: getattr(pose, name)[:, :1].expand(-1, frames) for name in Pose.__slots__})
+        who = identities_at(numbers, part="train", seed=self.seed)
+        return units, draw(who, units, pose, light, size=self.codec.config.size, scene=behind)
 
 
 def practised(known: Alignment, number: int, frames: int, fps: float, seed: int) -> np.ndarray:
@@ -113,6 +118,10 @@ def _chosen(random: np.random.Generator) -> tuple[int, ...]:
     return tuple(units)
 
 
-def stilled(clips: Sequence[Tensor] | Tensor) -> Tensor:
-    """Pictures uint8 as numbers 0 to 1."""
-    return torch.stack(list(clips)).float() / 255
+def _stances(random: np.random.Generator) -> np.ndarray:
+    """Units [3, A]: none, and twice up to six at any strength."""
+    units = np.zeros((_STANCES, len(UNITS)))
+    for stance in units[1:]:
+        chosen = random.permutation(len(UNITS))[: int(random.integers(1, 7))]
+        stance[chosen] = random.uniform(0.1, 1.0, len(chosen))
+    return units

@@ -12,24 +12,22 @@ Backend = Literal["tiny", "wan", "ltx", "cogvideox"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TinyTraining:
-    """How to train the tiny generator: first its codec, then the flow in the codec's latents."""
+    """How to train the tiny generator: first its rig, then its flow."""
 
-    codec_epochs: int = 40
-    """How many epochs the codec learns."""
-    epochs: int = 120
+    rig_epochs: int = 10
+    """How many epochs the rig learns, which guesses what each unit does to a face."""
+    epochs: int = 60
     """How many epochs the flow learns."""
-    fresh: int = 96
+    fresh: int = 64
     """How many clips an epoch has, drawn anew for each where no data is given."""
     again: int = 8
     """How often each of them is seen."""
-    batch: int = 12
-    """How many clips of 9 frames a batch has; of longer ones as many fewer."""
+    batch: int = 8
+    """How many clips of as many frames as the first epoch's a batch has; of longer ones as many fewer."""
     frames: tuple[int, ...] = (9, 9, 13, 17)
     """How many frames the clips of one epoch, the next, and so on have, 9 to 17."""
     lr: float = 1e-3
-    """The learning rate of the flow at its peak."""
-    codec_lr: float = 3e-3
-    """That of the codec."""
+    """The learning rate of the flow at its peak; the rig's is twice as high."""
     drop: float = 0.12
     """Share of the clips from which the still is kept, and of those from which the plan is, 0.1 to 0.15 is usual."""
     ema: float = 0.995
@@ -42,7 +40,7 @@ class TinyTraining:
     """How many steps may be lost when the run is killed."""
 
     def __post_init__(self) -> None:
-        for name in ("codec_epochs", "epochs", "fresh", "again", "batch"):
+        for name in ("rig_epochs", "epochs", "fresh", "again", "batch"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name.replace('_', '-')} must be at least 1, not {getattr(self, name)}")
         if self.fresh * self.again < self.batch:

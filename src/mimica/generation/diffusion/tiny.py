@@ -18,7 +18,7 @@ from torch import Generator, Tensor, nn
 from mimica import checkpoint
 from mimica.errors import CheckpointError, UsageError
 from mimica.facs import UNITS
-from mimica.generation.diffusion.codec import STRIDE, Codec, CodecConfig
+from mimica.generation.diffusion.codec import STRIDE, Codec, CodecConfig, coded
 from mimica.generation.diffusion.policy import Condition, Seen
 from mimica.generation.diffusion.tiny_net import TinyNet, Told
 
@@ -31,7 +31,8 @@ class TinyConfig:
     """How large the generator is, and which units it takes, in the order of its curves."""
 
     codec: CodecConfig = field(default_factory=CodecConfig)
-    width: int = 48
+    look: int = 64
+    width: int = 40
     told: int = 128
     units: tuple[int, ...] = tuple(UNITS)
 
@@ -60,8 +61,18 @@ class Tiny:
         side = config.codec.size // STRIDE
         self.codec = Codec(config.codec).eval().requires_grad_(False)
         self.network: nn.Module = TinyNet(
-            channels=config.codec.channels, units=len(config.units), side=side, width=config.width, told=config.told
+            channels=config.codec.channels,
+            units=len(config.units),
+            side=side,
+            look=config.look,
+            width=config.width,
+            told=config.told,
         )
+
+    @property
+    def size(self) -> int:
+        """The side in pixels of its stills and clips."""
+        return self.config.codec.size
 
     def frames(self, wanted: int) -> int:
         """The number of frames nearest to that wanted, of 9 to 17."""
@@ -109,10 +120,7 @@ class Tiny:
 
     def encode(self, clips: Tensor) -> Tensor:
         """Latents [B, T, C, h, h] of clips [B, T, 3, S, S] in 0 to 1, whose first frame is the still."""
-        B, T = clips.shape[:2]
-        stills = clips[:, :1].expand_as(clips).flatten(0, 1)
-        found: Tensor = self.codec.encode(stills, clips.flatten(0, 1)).float()
-        return found.view(B, T, *found.shape[1:])
+        return coded(self.codec, clips)
 
     def decode(self, latents: Tensor, condition: Condition) -> Tensor:
         """Clips [B, T, 3, S, S] in 0 to 1 of clean latents: the still moved and painted; differentiable."""
@@ -124,10 +132,11 @@ class Tiny:
 
     def state(self) -> dict[str, Any]:
         """Backend, configuration and the digest of all weights."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self._weights().items()):
-            digest.update(name.encode() + tensor.detach().cpu().float().contiguous().numpy().tobytes())
-        return {"backend": self.name, "config": self.config.facts(), "sha256": digest.hexdigest()}
+        return {"backend": self.name, "config": self.config.facts(), "sha256": _digest(self._weights())}
+
+    def codec_digest(self) -> str:
+        """The digest of the codec alone."""
+        return _digest({name: t for name, t in self._weights().items() if name.startswith("codec.")})
 
     def _weights(self) -> dict[str, Tensor]:
         parts = {"codec": self.codec, "network": self.network}
@@ -154,3 +163,10 @@ class Tiny:
             checkpoint.fill(module, own, str(path))
         made.network.eval()
         return made
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(name.encode() + tensor.detach().cpu().float().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mimica.generation.diffusion.codec import STRIDE, Residual
+from mimica.generation.diffusion.codec import STRIDE
 
 _TIMES, _PLACES = 64, 32
 _LONGEST = 64.0
@@ -37,12 +37,17 @@ class TinyNet(nn.Module):
     straight path of a flow: see `forward`.
     """
 
-    def __init__(self, *, channels: int, units: int, side: int, width: int = 48, told: int = 128) -> None:
+    def __init__(
+        self, *, channels: int, units: int, side: int, look: int = 64, width: int = 40, told: int = 128
+    ) -> None:
         super().__init__()
         self.channels, self.units = channels, units
-        W, seen = width, 3 * STRIDE**2
-        self.look = nn.Sequential(nn.Conv2d(seen, W, 3, padding=1), Residual(W), Residual(W))
-        self.rig = nn.Conv2d(W, units * channels, 3, padding=1)
+        W = width
+        self.look = nn.Sequential(
+            nn.Conv2d(3 * STRIDE**2, look, 3, padding=1), *(_Residual(look) for _ in range(3)), nn.SiLU()
+        )
+        self.rig = nn.Conv2d(look, units * channels, 3, padding=1)
+        self.seen = nn.Conv2d(look, W, 1)
         self.tell = nn.Sequential(
             nn.Linear(_TIMES + _PLACES + 3 * units + 2, told), nn.SiLU(), nn.Linear(told, told), nn.SiLU()
         )
@@ -68,16 +73,23 @@ class TinyNet(nn.Module):
         """
         B, T, C, h, _ = latents.shape
         at = t.view(B, 1, 1, 1, 1)
-        face = self.look(F.pixel_unshuffle(told.still - 0.5, STRIDE)) * told.seen_still.view(B, 1, 1, 1)
-        guess = self._guess(face, told)
+        face = self._face(told)
+        guess = self._guessed(face, told)
         rest, D = latents - (1 - at) * guess, (1 - at) ** 2 + at**2
-        shared = face[:, None].expand(-1, T, -1, -1, -1)
+        shared = self.seen(face)[:, None].expand(-1, T, -1, -1, -1)
         x = torch.cat([rest / D.sqrt(), guess.to(rest.dtype), shared.to(rest.dtype)], 2).flatten(0, 1)
         found = self._unet(x, self._words(t, told).flatten(0, 1), T).view(B, T, C, h, h).float()
         return (2 * at - 1) / D * rest + found / D.sqrt() - guess
 
-    def _guess(self, face: Tensor, told: Told) -> Tensor:
+    def guess(self, told: Told) -> Tensor:
         """How far each unit has moved since the still, times what it would do to this face: [B, T, C, h, h]."""
+        return self._guessed(self._face(told), told)
+
+    def _face(self, told: Told) -> Tensor:
+        face: Tensor = self.look(F.pixel_unshuffle(told.still - 0.5, STRIDE))
+        return face * told.seen_still.view(-1, 1, 1, 1)
+
+    def _guessed(self, face: Tensor, told: Told) -> Tensor:
         B, _, h, _ = face.shape
         rig = self.rig(face).view(B, self.units, self.channels, h, h).float()
         moved = (told.curves - told.curves[:, :1]) * (told.seen_plan * told.seen_still).view(B, 1, 1)
@@ -109,6 +121,20 @@ class TinyNet(nn.Module):
             x = block(x, words)
         z: Tensor = self.leave(F.silu(x))
         return z
+
+
+class _Residual(nn.Module):
+    """Two convolutions beside a short way."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        nn.init.zeros_(self.conv2.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = x + self.conv2(F.silu(self.conv1(F.silu(x))))
+        return y
 
 
 class _Block(nn.Module):
