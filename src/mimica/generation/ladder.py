@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mimica import __version__
-from mimica.errors import InputError, UsageError
+from mimica.errors import InputError, UsageError, unknown
 from mimica.generation.alignment import align
 from mimica.generation.diffusion.settings import Sampling
 from mimica.generation.plan import Plan, plan
@@ -79,6 +79,8 @@ def planned(label: str, intensities: Sequence[float], *, units: Sequence[int], f
     if not intensities:
         raise UsageError("name an intensity or several, above 0 and at most 1, with --intensity")
     known, settings = align([], [], EXPRESSIONS), PlanSettings(frames=frames, fps=FPS, seed=seed)
+    if label not in EXPRESSIONS:
+        raise unknown("class", label, EXPRESSIONS.names)
     label = EXPRESSIONS.names[EXPRESSIONS.index(label)]
     whole = plan(known, label, units=units, settings=settings)
     return [whole.scaled(intensity) for intensity in dict.fromkeys(intensities)]

@@ -19,12 +19,16 @@ def generate(policy: Policy, condition: Condition, *, steps: int = 10, guidance:
     """Clips [B, T, 3, H, W] in 0 to 1: Euler's method for dz/dt = v from t = 1 to 0, or DDIM without noise.
 
     `guidance` w is that of classifier-free guidance: v = v_image + w (v_all − v_image); with 1 there is none, which
-    takes one pass of the network a step instead of two. The same seed gives the same bytes.
+    takes one pass of the network a step instead of two. Steps are equal in time, or shifted toward noise where the
+    policy has a `shift` s: t = s u / (1 + (s − 1) u) for equal u (Esser et al. 2024, eq. 23).
+    The same seed gives the same bytes.
     """
     if steps < 1:
         raise UsageError(f"sampling takes one step or more, got {steps}")
     latents = policy.noise(condition, torch.Generator().manual_seed(seed))
-    grid = torch.linspace(1.0, 0.0, steps + 1)
+    equal = torch.linspace(1.0, 0.0, steps + 1)
+    shift = getattr(policy, "shift", 1.0)
+    grid = shift * equal / (1 + (shift - 1) * equal)
     for now, then in pairwise(grid.tolist()):
         at = latents.new_full((len(latents),), now)
         found = policy.predict(latents, at, condition)
