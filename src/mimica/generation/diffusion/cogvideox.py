@@ -47,7 +47,7 @@ class CogVideoX(HubPolicy):
     @property
     def shrink(self) -> int:
         """How many pixels a place of latents is wide."""
-        return 2 ** (len(self.vae.config.block_out_channels) - 1)
+        return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
     @property
     def channels(self) -> int:
@@ -57,7 +57,7 @@ class CogVideoX(HubPolicy):
     @property
     def multiple(self) -> int:
         """What the side of clips must be a multiple of: the transformer reads patches of latents."""
-        return self.shrink * int(self.network.config.patch_size)
+        return self.shrink * int(self.config.patch_size)
 
     @property
     def shift(self) -> float:
@@ -75,7 +75,7 @@ class CogVideoX(HubPolicy):
         """The text encoder's words [B, L, D]."""
         said, _ = self.pipeline.encode_prompt(
             prompt=list(prompts), do_classifier_free_guidance=False,
-            max_sequence_length=int(self.network.config.max_text_seq_length), device=self.vae.device,
+            max_sequence_length=int(self.config.max_text_seq_length), device=self.vae.device,
         )  # fmt: skip
         return {"said": said}
 
@@ -91,7 +91,7 @@ class CogVideoX(HubPolicy):
 
     def run(self, latents: Tensor, t: Tensor, still: Tensor | None, words: dict[str, Tensor]) -> Tensor:
         """The noise [B, F, C, h, w] in latents."""
-        config, dtype = self.network.config, next(self.network.parameters()).dtype
+        config, dtype = self.config, next(self.network.parameters()).dtype
         beside = torch.zeros_like(latents)
         if still is not None:
             # Its authors left the scale out where they should have put it in, and the model was trained so.

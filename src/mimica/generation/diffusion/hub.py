@@ -62,7 +62,7 @@ class HubPolicy:
     def __init__(self, pipeline: Any, *, size: int, model: str = "") -> None:
         self.pipeline, self.size, self.model = pipeline, size, model
         self.network: nn.Module = pipeline.transformer
-        self.vae = pipeline.vae
+        self.vae, self.config = pipeline.vae, pipeline.transformer.config
         for part in (self.network, self.vae, pipeline.text_encoder):
             part.eval().requires_grad_(False)
         if size % self.multiple:
@@ -182,7 +182,7 @@ def along(curves: Tensor | None, clips: int, frames: int, every: int) -> tuple[T
         return torch.zeros(clips, frames), torch.zeros(clips, frames - 1)
     if curves.ndim != 3 or curves.shape[:2] != (clips, (frames - 1) * every + 1):
         raise UsageError(f"plans must be [{clips}, {(frames - 1) * every + 1}, A], got {list(curves.shape)}")
-    later = curves[:, 1:].unflatten(1, (frames - 1, every)).mean(2)
+    later = curves[:, 1:].reshape(clips, frames - 1, every, -1).mean(2)
     pooled = torch.cat([curves[:, :1], later], 1)
     return pooled.mean(-1), pooled.diff(dim=1).abs().sum(-1)
 

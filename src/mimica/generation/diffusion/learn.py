@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mimica.generation.diffusion.tiny import Tiny
-from mimica.generation.diffusion.tiny_net import Told
+from mimica.generation.diffusion.tiny_net import TinyNet, Told
 from mimica.training.loop import Batch
 
 _GRAIN = 0.025
@@ -24,6 +24,7 @@ class RigLearner(nn.Module):
 
     def __init__(self, policy: Tiny) -> None:
         super().__init__()
+        assert isinstance(policy.network, TinyNet)
         self.network = policy.network
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:

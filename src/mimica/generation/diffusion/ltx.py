@@ -48,7 +48,8 @@ class Ltx(HubPolicy):
     def to_latents(self, clips: Tensor) -> Tensor:
         """Latents of clips in −1 to 1, less their mean over their deviation."""
         mean, deviation = self._moments(clips)
-        return (self.vae.encode(clips).latent_dist.mode() - mean) / deviation
+        latents: Tensor = (self.vae.encode(clips).latent_dist.mode() - mean) / deviation
+        return latents
 
     def to_clips(self, latents: Tensor) -> Tensor:
         """Clips in −1 to 1 of latents."""

@@ -100,7 +100,8 @@ def practised(known: Alignment, number: int, frames: int, fps: float, seed: int)
     random = generator(seed, _WORK + 2, number)
     if random.random() < _AT_REST:
         return np.zeros((frames, len(UNITS)))
-    label, units = str(random.choice([name for name in known.names if name != "neutral"])), ()
+    label = str(random.choice([name for name in known.names if name != "neutral"]))
+    units: tuple[int, ...] = ()
     if random.random() < _MOVED:
         label, units = "neutral", _chosen(random)
     settings = PlanSettings(frames=frames, fps=fps, seed=seed)

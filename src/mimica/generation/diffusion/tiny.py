@@ -54,7 +54,7 @@ class Tiny:
 
     name = "tiny"
     kind: Literal["flow", "ddim"] = "flow"
-    lora_targets = ("qkv", "out", "conv1", "conv2", "bend")
+    lora_targets: tuple[str, ...] = ("qkv", "out", "conv1", "conv2", "bend")
 
     def __init__(self, config: TinyConfig | None = None) -> None:
         self.config = config = config or TinyConfig()

@@ -62,8 +62,8 @@ class TinyNet(nn.Module):
         self.up = nn.ModuleList(_Block(W, told) for _ in range(2))
         self.leave = nn.Conv2d(W, channels, 3, padding=1)
         for layer in (self.rig, self.leave):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            for weight in layer.parameters():
+                nn.init.zeros_(weight)
 
     def forward(self, latents: Tensor, t: Tensor, told: Told) -> Tensor:
         """The velocity noise − clip in latents [B, T, C, h, h] at times t [B].
@@ -173,7 +173,8 @@ class _OverTime(nn.Module):
         q, k, v = self.qkv(self.norm(along)).view(-1, frames, 3, self.heads, W // self.heads).permute(2, 0, 3, 1, 4)
         shares = (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5).softmax(-1)
         found = self.out((shares.to(v.dtype) @ v).transpose(1, 2).reshape(-1, frames, W))
-        return x + found.view(-1, h * w, frames, W).permute(0, 2, 3, 1).reshape(N, W, h, w)
+        y: Tensor = x + found.view(-1, h * w, frames, W).permute(0, 2, 3, 1).reshape(N, W, h, w)
+        return y
 
 
 def _waves(at: Tensor, number: int, longest: float) -> Tensor:

@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ from mimica.generation.diffusion.learn import FlowLearner, RigLearner
 from mimica.generation.diffusion.practice import Practice
 from mimica.generation.diffusion.settings import TinyTraining
 from mimica.generation.diffusion.tiny import Tiny, TinyConfig
-from mimica.training.loop import LoopConfig, Report, train
+from mimica.training.loop import Data, LoopConfig, Report, train
 from mimica.training.processes import processes
 
 TINY, CODEC, RIG = "tiny.safetensors", "codec.safetensors", "rig.safetensors"
@@ -128,7 +128,7 @@ def _run(
     )  # fmt: skip
     same = {**facts, "config": policy.config.facts(), "codec": policy.codec_digest(), "drop": settings.drop}
     same |= {name: getattr(data, name) for name in ("fresh", "again", "frames")}
-    train(learner, data, loop, out=out / phase, resume=resume, facts=same, report=report)
+    train(learner, cast("Data", data), loop, out=out / phase, resume=resume, facts=same, report=report)
 
 
 def _digest(path: Path) -> str:

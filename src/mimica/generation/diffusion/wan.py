@@ -46,7 +46,7 @@ class Wan(HubPolicy):
     @property
     def multiple(self) -> int:
         """What the side of clips must be a multiple of: the transformer reads patches of latents."""
-        return self.shrink * int(self.network.config.patch_size[1])
+        return self.shrink * int(self.config.patch_size[1])
 
     def words(self, prompts: Sequence[str]) -> dict[str, Tensor]:
         """The text encoder's words [B, L, D], padded with zeros."""
@@ -58,7 +58,8 @@ class Wan(HubPolicy):
     def to_latents(self, clips: Tensor) -> Tensor:
         """Latents of clips in −1 to 1, less their mean over their deviation."""
         mean, deviation = self._moments(clips)
-        return (self.vae.encode(clips).latent_dist.mode() - mean) / deviation
+        latents: Tensor = (self.vae.encode(clips).latent_dist.mode() - mean) / deviation
+        return latents
 
     def to_clips(self, latents: Tensor) -> Tensor:
         """Clips in −1 to 1 of latents."""
@@ -76,7 +77,7 @@ class Wan(HubPolicy):
     def run(self, latents: Tensor, t: Tensor, still: Tensor | None, words: dict[str, Tensor]) -> Tensor:
         """The velocity [B, F, C, h, w]."""
         _, F, _, h, w = latents.shape
-        patch, dtype = self.network.config.patch_size, next(self.network.parameters()).dtype
+        patch, dtype = self.config.patch_size, next(self.network.parameters()).dtype
         later = latents.new_ones(F)
         if still is not None:
             latents_in = torch.cat([still, latents[:, 1:]], 1)
