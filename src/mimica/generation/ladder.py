@@ -125,10 +125,12 @@ def write_ladder(
 
 def _facts(policy: Policy, one: Plan, still: Still, photo: Path, sampling: Sampling) -> dict[str, Any]:
     preview = {"note": PREVIEW} if sampling.backend == "tiny" else {}
+    steps, guidance = sampling.how
     return {
         "what": SYNTHETIC, **preview, "mimica": __version__, "synthetic": True, "label": one.label, "plan": one.facts(),
         "photo": {"name": photo.name, "sha256": still.sha256, "box": [round(float(edge), 1) for edge in still.box]},
-        "generator": policy.state(), "sampling": asdict(sampling), "fps": FPS,
+        "generator": policy.state(), "fps": FPS,
+        "sampling": asdict(sampling) | {"steps": steps, "guidance": guidance},
     }  # fmt: skip
 
 
@@ -167,7 +169,8 @@ def _generated(policy: Policy, one: Plan, still: Still, sampling: Sampling) -> n
         condition = policy.condition(
             image, curves=curves, prompts=[from_template(one).text()], frames=one.settings.frames
         )
-    clip = generate(policy, condition, steps=sampling.steps, guidance=sampling.guidance, seed=sampling.seed)[0]
+    steps, guidance = sampling.how
+    clip = generate(policy, condition, steps=steps, guidance=guidance, seed=sampling.seed)[0]
     return np.asarray((clip * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy())
 
 

@@ -9,6 +9,9 @@ from mimica.errors import UsageError
 
 Backend = Literal["tiny", "wan", "ltx", "cogvideox"]
 
+SUITS: dict[Backend, tuple[int, float]] = {"tiny": (4, 2.0), "wan": (40, 5.0), "ltx": (40, 3.0), "cogvideox": (50, 6.0)}
+"""Steps and guidance of each generator: of the large ones what their authors give, of ours what was measured."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TinyTraining:
@@ -65,15 +68,22 @@ class Sampling:
     """The generator: tiny, a preview of 48 pixels on a CPU, or wan, ltx, cogvideox (extra [generate], a GPU)."""
     model: str | None = None
     """Its weights: for tiny the file that mimica augment train wrote, for the others a folder or a name on the hub."""
-    steps: int = 10
-    """How many steps from noise to a clip."""
-    guidance: float = 2.0
-    """How much the plan counts beyond what it was learned to; 1 for no more."""
+    steps: int | None = None
+    """How many steps from noise to a clip; what suits the generator where none is given."""
+    guidance: float | None = None
+    """How much the plan counts beyond what it was learned to; 1 for no more, None for what suits the generator."""
     seed: int = 0
     """What all that is random depends on."""
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or not 0 <= self.guidance <= 20:
+        steps, guidance = self.how
+        if steps < 1 or not 0 <= guidance <= 20:
             raise UsageError(
-                f"steps must be 1 or more and guidance 0 to 20, got {self.steps} steps and guidance {self.guidance:g}"
+                f"steps must be 1 or more and guidance 0 to 20, got {steps} steps and guidance {guidance:g}"
             )
+
+    @property
+    def how(self) -> tuple[int, float]:
+        """Steps and guidance, as given or as suits the generator."""
+        steps, guidance = SUITS[self.backend]
+        return (steps if self.steps is None else self.steps, guidance if self.guidance is None else self.guidance)
