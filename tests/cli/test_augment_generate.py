@@ -143,3 +143,24 @@ def test_a_generator_is_trained_from_the_command_line_and_gone_on_with(mimica: R
     assert Path("run/tiny.safetensors").read_bytes() == made
     code, _, err = mimica("augment", "train", "--out", "run", *size, "--frames", 8)
     assert (code, "9 to 17 frames" in err) == (2, True)
+
+
+def test_too_little_memory_is_said_with_a_smaller_setting_and_what_is_finished_is_kept(
+    mimica: Run, photo: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mimica.generation.diffusion import sample
+
+    real, made = sample.generate, []
+
+    def short(*given: object, **how: object) -> object:
+        made.append(1)
+        if len(made) > 1:
+            raise MemoryError
+        return real(*given, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sample, "generate", short)
+    ask = ("augment", "generate", "--face", photo, "--label", "fear", "--intensity", 0.5, 1, "--out", "o")
+    code, _, err = mimica(*ask, "--model", model, "--frames", 12, "--steps", 1)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "12 frames by tiny need more memory than there is; take fewer with --frames, 9 at the least" in err
+    assert sorted(path.name for path in Path("o").iterdir()) == ["fear-0.5.json", "fear-0.5.mp4"]

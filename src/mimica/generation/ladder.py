@@ -23,7 +23,7 @@ from mimica.errors import InputError, UsageError, unknown
 from mimica.generation.alignment import align
 from mimica.generation.diffusion.settings import Sampling
 from mimica.generation.plan import Plan, plan
-from mimica.generation.settings import PlanSettings
+from mimica.generation.settings import TOKENS, PlanSettings
 from mimica.generation.write import put
 from mimica.labels import EXPRESSIONS
 
@@ -164,13 +164,17 @@ def _generated(policy: Policy, one: Plan, still: Still, sampling: Sampling) -> n
     from mimica.generation.template import from_template
 
     image = torch.from_numpy(still.image.copy()).permute(2, 0, 1)[None].float() / 255
-    curves = torch.from_numpy(one.curves())[None].float()
-    with torch.no_grad():
-        condition = policy.condition(
-            image, curves=curves, prompts=[from_template(one).text()], frames=one.settings.frames
-        )
-    steps, guidance = sampling.how
-    clip = generate(policy, condition, steps=steps, guidance=guidance, seed=sampling.seed)[0]
+    curves, frames = torch.from_numpy(one.curves())[None].float(), one.settings.frames
+    words, (steps, guidance) = [from_template(one, tokens_at_most=TOKENS[sampling.backend]).text()], sampling.how
+    try:
+        with torch.no_grad():
+            condition = policy.condition(image, curves=curves, prompts=words, frames=frames)
+        clip = generate(policy, condition, steps=steps, guidance=guidance, seed=sampling.seed)[0]
+    except (MemoryError, torch.OutOfMemoryError):
+        raise UsageError(
+            f"{frames} frames by {sampling.backend} need more memory than there is; take fewer with --frames, "
+            f"{policy.frames(1)} at the least; clips that are finished are kept"
+        ) from None
     return np.asarray((clip * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -201,3 +202,26 @@ def test_a_plan_is_pooled_as_latents_pool_frames() -> None:
     torch.testing.assert_close(activation, torch.tensor([[0.0, 0.2, 1.0]]))
     torch.testing.assert_close(change, torch.tensor([[0.4, 1.6]]))
     assert not along(None, 2, 3, 4)[0].any()
+
+
+@pytest.mark.parametrize("name", ["wan", "ltx", "cogvideox"])
+def test_weights_in_a_folder_are_opened_by_the_name_of_their_generator(name: Any, tmp_path: Path) -> None:
+    pytest.importorskip("diffusers", reason="needs diffusers, which is in the extra [generate]")
+    pytest.importorskip("ftfy", reason="needs ftfy, which is in the extra [generate]")
+    import tiny_pipelines
+    from mimica.generation.diffusion.backends import open_policy
+
+    getattr(tiny_pipelines, name)().save_pretrained(tmp_path)
+    policy = open_policy(name, str(tmp_path))
+    assert policy.name == name
+    assert policy.state()["sha256"] == _hub(name).state()["sha256"]
+
+
+def test_a_wan_that_takes_its_still_in_another_way_is_refused() -> None:
+    from mimica.generation.diffusion.wan import Wan
+
+    made = _hub("wan")
+    pipeline = made.pipeline  # type: ignore[attr-defined]
+    pipeline.register_to_config(expand_timesteps=False)
+    with pytest.raises(UsageError, match="give TI2V-5B"):
+        Wan(pipeline, size=32)

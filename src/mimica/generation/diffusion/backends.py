@@ -16,13 +16,13 @@ def open_policy(backend: Backend, model: str | None = None, *, device: str = "cp
     Nothing is downloaded. Raises AssetError where the weights are not on this machine, MissingExtra without diffusers.
     """
     if backend == "tiny":
-        return _tiny(model)
+        return _tiny(model, device)
     from mimica.generation.diffusion.hub import open_pipeline
 
     return open_pipeline(backend, model, device=device)
 
 
-def _tiny(model: str | None) -> Policy:
+def _tiny(model: str | None, device: str) -> Policy:
     from mimica.generation.diffusion.tiny import Tiny
 
     path = checkpoint.SHIPPED / "tiny.safetensors" if model is None else Path(model)
@@ -33,4 +33,7 @@ def _tiny(model: str | None) -> Policy:
         raise AssetError(
             f"{there}; train it (mimica augment train --out runs/tiny, about 2 MB) and give the file with --model"
         )
-    return Tiny.load(path)
+    made = Tiny.load(path)
+    made.codec.to(device)
+    made.network.to(device)
+    return made

@@ -121,7 +121,7 @@ class HubPolicy:
             raise UsageError(f"{self.name} makes {self.frames(frames)} frames rather than {frames}")
         if prompts is not None and len(prompts) != len(images):
             raise UsageError(f"as many prompts as stills are needed, got {len(prompts)} and {len(images)}")
-        B, side = len(images), (self.size, self.size)
+        images, B, side = images.to(self.vae.device), len(images), (self.size, self.size)
         if images.shape[-2:] != side:
             images = F.interpolate(images, size=side, mode="bilinear", antialias=True, align_corners=False)
         activation, change = along(curves, B, (frames - 1) // self.every + 1, self.every)
@@ -210,9 +210,7 @@ def open_pipeline(backend: Backend, model: str | None = None, *, device: str = "
     named = model or weights.name
     precision = torch.float32 if device == "cpu" else torch.bfloat16
     try:
-        pipeline = getattr(diffusers, weights.pipeline).from_pretrained(
-            named, torch_dtype=precision, local_files_only=True
-        )
+        pipeline = getattr(diffusers, weights.pipeline).from_pretrained(named, dtype=precision, local_files_only=True)
     except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
         text = " ".join(str(error).split())[:120]
         raise AssetError(

@@ -82,7 +82,7 @@ class Tiny:
         self, images: Tensor, *, curves: Tensor | None = None, prompts: Sequence[str] | None = None, frames: int
     ) -> Condition:
         """Stills [B, 3, H, W] in 0 to 1, brought to the generator's size, and plans [B, T, A]; see `Policy`."""
-        S, A = self.config.codec.size, len(self.config.units)
+        S, A, images = self.config.codec.size, len(self.config.units), images.to(self.codec.spread.device)
         if images.shape[-2:] != (S, S):
             images = F.interpolate(images, size=(S, S), mode="bilinear", antialias=True, align_corners=False)
         planned = curves is not None
