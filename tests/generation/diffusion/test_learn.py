@@ -16,6 +16,12 @@ def batch(seed: int = 0) -> dict[str, torch.Tensor]:
     return {"still": torch.rand(2, 3, 16, 16, generator=random), "latents": latents, "units": torch.rand(2, 9, 17)}
 
 
+def batch_of_zeros() -> dict[str, torch.Tensor]:
+    return {
+        "still": torch.zeros(2, 3, 16, 16), "latents": torch.zeros(2, 9, 4, 4, 4), "units": torch.zeros(2, 9, 17)
+    }  # fmt: skip
+
+
 def test_the_loss_of_a_flow_is_what_its_formula_says() -> None:
     found, clean, noise = torch.randn(3, 2, 3, 2, 4, 4, generator=torch.Generator().manual_seed(0))
     fast = float(flow_loss(found, clean, noise))
@@ -74,6 +80,19 @@ def test_a_plan_that_is_kept_from_the_network_has_no_part_in_its_loss() -> None:
             losses[drop, units] = float(learner(given)["loss"].detach())
     assert losses[0.0, 0.0] != losses[0.0, 1.0]
     assert losses[1.0, 0.0] == losses[1.0, 1.0]
+
+
+@pytest.mark.parametrize(("blind", "unplanned"), [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_still_and_plan_are_kept_back_each_by_itself_and_no_plan_without_a_still(
+    monkeypatch: pytest.MonkeyPatch, blind: int, unplanned: int
+) -> None:
+    learner, told = FlowLearner(tiny_generator(), drop=0.1), []
+    learner.network.register_forward_pre_hook(lambda module, given: told.append(given[2]))
+    drawn = torch.tensor([[1.0 - blind] * 2, [1.0 - unplanned] * 2])
+    monkeypatch.setattr(torch, "rand", lambda *shape, **how: drawn if shape == (2, 2) else torch.zeros(*shape))
+    learner(batch_of_zeros())
+    assert told[0].seen_still.tolist() == [1 - blind] * 2
+    assert told[0].seen_plan.tolist() == [(1 - blind) * (1 - unplanned)] * 2
 
 
 def test_the_flow_trains_the_whole_network_and_the_rig_only_what_it_guesses_with() -> None:

@@ -50,6 +50,20 @@ def test_the_way_from_noise_is_what_its_formula_says(kind: str, guidance: float)
         assert end == pytest.approx(expected, abs=1e-4)
 
 
+def test_a_policy_with_a_shift_spends_more_of_its_steps_near_noise() -> None:
+    policy, times = Known("flow"), []
+    policy.shift = 3.0  # type: ignore[attr-defined]
+    answer = policy.predict
+
+    def heard(latents: torch.Tensor, t: torch.Tensor, condition: Any, *, seen: str = "all") -> torch.Tensor:
+        times.append(float(t))
+        return answer(latents, t, condition, seen=seen)
+
+    policy.predict = heard  # type: ignore[method-assign]
+    generate(policy, NOTHING, steps=4, guidance=1.0)  # type: ignore[arg-type]
+    assert times == pytest.approx([3 * u / (1 + 2 * u) for u in (1.0, 0.75, 0.5, 0.25)])
+
+
 def test_without_guidance_the_network_is_asked_once_a_step() -> None:
     policy = Known("flow")
     generate(policy, NOTHING, steps=3, guidance=1.0)  # type: ignore[arg-type]
