@@ -57,6 +57,10 @@ def test_what_is_stated_of_a_clip_has_one_shape_throughout(policy: Policy, condi
     assert z.dtype == torch.float32
     assert tuple(condition.activation.shape) == (B, F)
     assert condition.change.shape == (B, F - 1)
+    assert condition.start is not None
+    assert condition.anchor is not None
+    assert condition.start.shape == (B,)
+    assert condition.anchor.shape == (B, *z.shape[2:])
     assert all(len(tensor) == B for tensor in condition.tensors.values())
     assert 0 < float(condition.activation.min()) < float(condition.activation.max()) < 1
     assert float(condition.change.min()) > 0
@@ -198,10 +202,11 @@ def test_a_plan_is_pooled_as_latents_pool_frames() -> None:
 
     curves = torch.zeros(1, 9, 2)
     curves[0, 1:5, 0], curves[0, 5:, :] = 0.4, 1.0
-    activation, change = along(curves, 1, 3, 4)
-    torch.testing.assert_close(activation, torch.tensor([[0.0, 0.2, 1.0]]))
-    torch.testing.assert_close(change, torch.tensor([[0.4, 1.6]]))
-    assert not along(None, 2, 3, 4)[0].any()
+    told = along(torch.cat([curves, torch.zeros(1, 9, 15)], -1), 1, 3, 4)
+    torch.testing.assert_close(told["activation"], torch.tensor([[0.0, 0.2, 1.0]]))  # of the two that are planned
+    torch.testing.assert_close(told["change"], torch.tensor([[0.4, 1.6]]))
+    assert along(curves.flip(1), 1, 3, 4)["start"].tolist() == [2.0]
+    assert all(not one.any() for one in along(None, 2, 3, 4).values())
 
 
 @pytest.mark.parametrize("name", ["wan", "ltx", "cogvideox"])

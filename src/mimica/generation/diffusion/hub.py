@@ -124,13 +124,13 @@ class HubPolicy:
         images, B, side = images.to(self.vae.device), len(images), (self.size, self.size)
         if images.shape[-2:] != side:
             images = F.interpolate(images, size=side, mode="bilinear", antialias=True, align_corners=False)
-        activation, change = along(curves, B, (frames - 1) // self.every + 1, self.every)
+        told = along(curves, B, (frames - 1) // self.every + 1, self.every)
         with torch.no_grad():
             still = self._encoded(images[:, None])
             said, blank = self.words(list(prompts or [""] * B)), self.words([""] * B)
         tensors = {"still": still} | {f"words.{k}": v for k, v in said.items()}
         tensors |= {f"blank.{k}": v for k, v in blank.items()}
-        return Condition(tensors=tensors, activation=activation.to(still), change=change.to(still))
+        return Condition(tensors=tensors, anchor=still[:, 0], **{name: one.to(still) for name, one in told.items()})
 
     def noise(self, condition: Condition, generator: Generator | None = None) -> Tensor:
         """Latents of pure noise [B, F, C, h, w]."""
@@ -173,18 +173,24 @@ class HubPolicy:
         return found.transpose(1, 2).float()
 
 
-def along(curves: Tensor | None, clips: int, frames: int, every: int) -> tuple[Tensor, Tensor]:
-    """How much a plan [B, T, A] moves at each frame of latents [B, F], and how much it changes to the next [B, F − 1].
+def along(curves: Tensor | None, clips: int, frames: int, every: int) -> dict[str, Tensor]:
+    """What a `Condition` states of plans [B, T, A] by frames of latents: `activation`, `change` and `start`.
 
-    The first frame of latents is the first of the clip, each other the mean of `every`.
+    The first frame of latents is the first of the clip, each other the mean of `every`. A unit is planned that is above
+    0 anywhere in the clip.
     """
     if curves is None:
-        return torch.zeros(clips, frames), torch.zeros(clips, frames - 1)
+        curves = torch.zeros(clips, (frames - 1) * every + 1, 1)
     if curves.ndim != 3 or curves.shape[:2] != (clips, (frames - 1) * every + 1):
         raise UsageError(f"plans must be [{clips}, {(frames - 1) * every + 1}, A], got {list(curves.shape)}")
     later = curves[:, 1:].reshape(clips, frames - 1, every, -1).mean(2)
     pooled = torch.cat([curves[:, :1], later], 1)
-    return pooled.mean(-1), pooled.diff(dim=1).abs().sum(-1)
+    planned = (curves > 0).any(1).sum(-1).clamp(min=1)
+    return {
+        "activation": pooled.sum(-1) / planned[:, None],
+        "change": pooled.diff(dim=1).abs().sum(-1),
+        "start": pooled[:, 0].sum(-1),
+    }
 
 
 def led(velocity: Tensor, latents: Tensor, t: Tensor, still: Tensor | None) -> Tensor:

@@ -19,6 +19,7 @@ from mimica import checkpoint
 from mimica.errors import CheckpointError, UsageError
 from mimica.facs import UNITS
 from mimica.generation.diffusion.codec import STRIDE, Codec, CodecConfig, coded
+from mimica.generation.diffusion.hub import along
 from mimica.generation.diffusion.policy import Condition, Seen
 from mimica.generation.diffusion.tiny_net import TinyNet, Told
 
@@ -92,9 +93,10 @@ class Tiny:
             raise UsageError(f"plans must be [{len(images)}, {frames}, {A}], got {list(curves.shape)}")
         curves = curves.to(images)
         given = images.new_full((len(images),), float(planned))
+        zero = images.new_zeros(len(images), self.config.codec.channels, S // STRIDE, S // STRIDE)
         return Condition(
-            tensors={"still": images, "curves": curves, "planned": given},
-            activation=curves.mean(-1), change=curves.diff(dim=1).abs().sum(-1),
+            tensors={"still": images, "curves": curves, "planned": given}, anchor=zero,
+            **along(curves, len(images), frames, 1),
         )  # fmt: skip
 
     def noise(self, condition: Condition, generator: Generator | None = None) -> Tensor:
