@@ -26,7 +26,7 @@ class Ablate:
     """Train the variants of a recipe on the same clips with the same seeds, and print them beside the paper's table."""
 
     ablation: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="ABLATION")]
-    """duse-modules, duse-depth, duse-heads, duse-beta, duse-tokens, imbalance; with a recipe of OUS ous-losses,
+    """duse-modules, duse-depth, duse-heads, duse-beta, duse-tokens, imbalance, generated; with a recipe of OUS ous-losses,
     ous-fusion, ous-prompt or ous-blocks."""
     data: str
     """What `mimica train` takes; its part train is learned from and its part test measured on."""
@@ -34,6 +34,8 @@ class Ablate:
     """Folder for every model, and for ablation.json; the same command again does only what is missing."""
     test: str | None = None
     """Other data to measure on, all of it where it has no parts."""
+    generated: str | None = None
+    """table:FILE of generated clips that variants learn from beside those of --data; {fold} in it is the fold."""
     recipe: str = "duse_vit_b32"
     """The recipe that is varied."""
     encoder: str | None = None
@@ -92,6 +94,8 @@ class Ablate:
                 raise unknown("variant", name, [variant.name for variant in whole.variants])
         if not self.seeds:
             raise UsageError("--seeds takes one number or more")
+        if whole.mixes and self.generated is None:
+            raise UsageError(f"the ablation {whole.name} needs generated clips; name them with --generated table:FILE")
         wanted = {*self.only, whole.reference} if self.only else {variant.name for variant in whole.variants}
         return replace(whole, variants=tuple(variant for variant in whole.variants if variant.name in wanted))
 
@@ -99,6 +103,7 @@ class Ablate:
         from functools import partial
 
         from mimica.data.clipset import load, load_held
+        from mimica.data.generated import load_generated
         from mimica.experiments.ablate import Split
 
         scenes = any(variant.recipe.scenes for variant in self._chosen(recipe).variants)
@@ -108,7 +113,13 @@ class Ablate:
             held = load_held(
                 self.data, size=size, frames=recipe.kept, space=space, fold=fold, hold=recipe.held, scenes=scenes
             )
-            yield Split(fold=fold, train=of(self.data, fold=fold), held=held, test=test)
+            train, made = of(self.data, fold=fold), None
+            if self.generated is not None:
+                made = load_generated(
+                    self.generated.replace("{fold}", str(fold)), train, data=self.data, fold=fold, hold=recipe.held,
+                    size=size, frames=recipe.kept, scenes=scenes,
+                )  # fmt: skip
+            yield Split(fold=fold, train=train, held=held, test=test, generated=made)
 
 
 def _print(found: Ablation, console: Console) -> None:

@@ -13,6 +13,7 @@ from mimica.errors import UsageError, unknown
 
 if TYPE_CHECKING:
     from mimica.data.clipset import ClipSet
+    from mimica.data.generated import Generated
     from mimica.labels import LabelSpace
     from mimica.training.recipes import Training
 
@@ -58,6 +59,14 @@ class Train:
     """How far classes are drawn equally often: 0, as the data is, to 1, all alike."""
     adjust: float | None = None
     """How far the loss makes up for the scarcity of classes (logit adjustment): 0 not at all, 1 wholly."""
+    generated: str | None = None
+    """table:FILE of generated clips to learn from beside those of --data; nothing is ever measured on them."""
+    generated_share: float | None = None
+    """The most of a batch that generated clips are, 0 to 0.5; 0.5 where not given."""
+    generated_weight: float | None = None
+    """How much a generated clip counts in the loss where a real one counts 1; 0.7 where not given."""
+    real_last: float | None = None
+    """The share of all steps, at the end, that learn from real clips alone; 0.2 where not given."""
     per_epoch: int | None = None
     """How many clips an epoch has, drawn anew in each; 0 for as many as the data. duse_compact's own is 6400."""
     cache: Path | None = None
@@ -89,10 +98,11 @@ class Train:
         with all_of_us.together():
             encoder = open_encoder(recipe.encoder)
             clips, held, test = self._parts(recipe, encoder.vision.size, space)
+            generated = self._generated(recipe, encoder.vision.size, clips)
         with Epochs(recipe.loop.epochs, quiet=not all_of_us.main) as report:
             path = train_recogniser(
-                recipe, encoder, clips, out=self.out, held=held, test=test, cache=self.cache, resume=self.resume,
-                report=report,
+                recipe, encoder, clips, out=self.out, held=held, test=test, generated=generated, cache=self.cache,
+                resume=self.resume, report=report,
             )  # fmt: skip
         if all_of_us.main:
             print(*kept(path), path, sep="\n")
@@ -119,13 +129,17 @@ class Train:
         return 0
 
     def _recipe(self) -> Training:
-        from mimica.training.recipes import method_of, training, with_loop, with_method
+        from mimica.training.recipes import method_of, training, with_loop, with_method, with_mixture
 
         recipe = with_loop(training(self.recipe), **self.loop.changes())
         given = {
             name: getattr(self, name) for name in ("encoder", "sampling", "select_on", "hold", "balance", "adjust")
         }
         recipe = replace(recipe, **{name: value for name, value in given.items() if value is not None})
+        mixture = {
+            "share": self.generated_share, "weight": self.generated_weight, "real_last": self.real_last,
+        }  # fmt: skip
+        recipe = with_mixture(recipe, **mixture)
         if self.per_epoch is not None:
             recipe = replace(recipe, per_epoch=self.per_epoch or None)
         return with_method(recipe, method_of(self.preset, self.method), self.options)
@@ -147,3 +161,16 @@ class Train:
                 f"{self.data} has nothing to validate on; give clips the part validation, or leave out --select-on"
             )
         return opened("train"), held, opened("test") if recipe.select_on == "test" else None
+
+    def _generated(self, recipe: Training, size: int, clips: ClipSet) -> Generated | None:
+        from mimica.data.generated import load_generated
+        from mimica.errors import UsageError
+
+        if self.generated is None:
+            if (self.generated_share, self.generated_weight, self.real_last) != (None, None, None):
+                raise UsageError("how generated clips are learned from says nothing without them; name a --generated")
+            return None
+        return load_generated(
+            self.generated, clips, data=self.data, fold=self.fold, hold=recipe.held, size=size, frames=recipe.kept,
+            scenes=recipe.scenes, stored=None if self.cache is None else True,
+        )  # fmt: skip

@@ -16,6 +16,7 @@ import numpy as np
 
 from mimica.checkpoint import put
 from mimica.data.clipset import ClipSet
+from mimica.data.generated import Generated
 from mimica.encoders.towers import DualEncoder
 from mimica.errors import UsageError
 from mimica.experiments.grids import Grid, Printed
@@ -23,6 +24,7 @@ from mimica.metrics.classification import Interval, confusion, uar, war
 from mimica.metrics.paired import paired_difference
 from mimica.recognition.registry import facts, load
 from mimica.training.calibrate import logits_of_set
+from mimica.training.generated import stated as stated_of
 from mimica.training.recipes import Training
 from mimica.training.results import made_with
 from mimica.training.runs import train_recogniser
@@ -33,12 +35,23 @@ GUESSES = "guesses.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """What one fold is trained and tested on; `fold` is None where data has one split, `held` None without such."""
+    """What one fold is trained and tested on; `fold` is None where data has one split, `held` None without such.
+
+    `generated` clips are trained on beside `train` by variants whose mixture has a share of them.
+    """
 
     train: ClipSet
     test: ClipSet
     held: ClipSet | None = None
     fold: int | None = None
+    generated: Generated | None = None
+
+    def facts(self) -> dict[str, object]:
+        """What an ablation states of it."""
+        told: dict[str, object] = {
+            "fold": self.fold, "train": dict(self.train.manifest), "test": dict(self.test.manifest),
+        }  # fmt: skip
+        return told if self.generated is None else {**told, "generated": self.generated.facts()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +112,7 @@ def ablate(
     """Train each variant on each split with each seed, unless it lies finished in `out`, and measure it.
 
     `told` hears the name and the UAR and WAR of each run once it is there. Raises UsageError where `out` holds a run
-    with other settings, or the reference is not among the variants.
+    with other settings, the reference is not among the variants, or generated clips are lacking that the grid is about.
     """
     if grid.reference not in [variant.name for variant in grid.variants]:
         raise UsageError(f"the others are held to '{grid.reference}', so it has to be among the variants")
@@ -107,6 +120,8 @@ def ablate(
     truths, groups, stated = [], [], list[Mapping[str, object]]()
     for split in splits:
         _refuse_shared(split)
+        if grid.mixes and split.generated is None:
+            raise UsageError(f"the ablation {grid.name} needs generated clips; name them with --generated table:FILE")
         for variant in grid.variants:
             guesses = []
             for seed in seeds:
@@ -119,7 +134,7 @@ def ablate(
             found[variant.name].append(guesses)
         truths.append(split.test.labels)
         groups.append(_groups(split))
-        stated.append({"fold": split.fold, "train": dict(split.train.manifest), "test": dict(split.test.manifest)})
+        stated.append(split.facts())
     classes = len(split.test.space)
     return Ablation(grid=grid, rows=_rows(grid, found, truths, groups, classes), stated=_stated(stated, seeds, encoder))
 
@@ -135,8 +150,9 @@ def guessed(
     path = _trained(recipe, encoder, split, folder)
     test = split.test if recipe.select_on == "test" else None
     path = path or train_recogniser(
-        recipe, encoder, split.train, out=folder, held=split.held, test=test, resume=True, report=report
-    )
+        recipe, encoder, split.train, out=folder, held=split.held, test=test, generated=split.generated, resume=True,
+        report=report,
+    )  # fmt: skip
     made_of = {"model": facts(str(path))["sha256"], "test": split.test.manifest["digest"]}
     kept = folder / GUESSES
     if kept.is_file():
@@ -159,6 +175,9 @@ def _trained(recipe: Training, encoder: DualEncoder, split: Split, folder: Path)
             continue
         there = facts(str(path))
         wanted = {"recipe": recipe.facts(), "data": dict(split.train.manifest), "encoder_sha256": encoder.identity}
+        if "selected_on" in there:  # else there was nothing to learn
+            mixed = stated_of(split.generated if recipe.mixture.share else None, recipe.mixture)
+            wanted["generated"] = mixed.get("generated")
         other = [name for name, value in json.loads(json.dumps(wanted)).items() if there.get(name) != value]
         if other:
             raise UsageError(

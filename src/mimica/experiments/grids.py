@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from mimica.errors import unknown
 from mimica.recognition.duse.config import DuseConfig
+from mimica.training.generated import Mixture
 from mimica.training.recipes import Training, with_method
 
 Printed = Mapping[str, tuple[float, float]]
@@ -31,7 +32,8 @@ class Variant:
 class Grid:
     """The variants of a recipe. `where` is the table in the paper, `reference` the variant others are held to.
 
-    `printed_with` is what the printed figures of `paper` were reached with, and `note` what they leave open.
+    `printed_with` is what the printed figures of `paper` were reached with, and `note` what they leave open. `mixes` is
+    whether some variants learn from generated clips beside real ones, and others not.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Grid:
     printed_with: str = ""
     note: str = ""
     paper: str = DuseConfig.paper
+    mixes: bool = False
 
 
 def grid(name: str, recipe: Training) -> Grid:
@@ -152,6 +155,23 @@ def imbalance(recipe: Training) -> Grid:
     )  # fmt: skip
 
 
+def generated(recipe: Training) -> Grid:
+    """What generated clips bring beside real ones, and what the ways without them do: both held to all of it together."""
+    plain = replace(recipe, balance=0.0, adjust=0.0, mixture=replace(recipe.mixture, share=0.0))
+    mixed = replace(plain, mixture=replace(recipe.mixture, share=recipe.mixture.share or Mixture().share))
+    return Grid(
+        name="generated", where="no table", reference="generated + class-balanced", mixes=True,
+        variants=(
+            Variant(name="none", recipe=plain),
+            Variant(name="class-balanced sampling", recipe=replace(plain, balance=1.0)),
+            Variant(name="logit adjustment", recipe=replace(plain, adjust=1.0)),
+            Variant(name="generated", recipe=mixed),
+            Variant(name="generated + class-balanced", recipe=replace(mixed, balance=1.0)),
+        ),
+        note="all variants take the same steps, each of as many clips",
+    )  # fmt: skip
+
+
 def _option(
     name: str,
     option: str,
@@ -181,5 +201,6 @@ GRIDS: dict[str, Callable[[Training], Grid]] = {
     "duse-beta": beta,
     "duse-tokens": tokens,
     "imbalance": imbalance,
+    "generated": generated,
 }
-"""Every ablation of DuSE by its name, and that of imbalance; those of OUS are `grids_ous.OUS_GRIDS`."""
+"""Every ablation of DuSE by its name, and those of imbalance and of generated clips; those of OUS are `grids_ous.OUS_GRIDS`."""

@@ -144,8 +144,13 @@ class EncodesFrames(ReadsScene, Protocol):
 class Taught(Protocol):
     """A network whose loss is more than the cross-entropy of its logits."""
 
-    def taught(self, batch: ClipBatch, labels: Tensor, *, shift: Tensor, agreed: Agreed) -> dict[str, Tensor]:
-        """The `loss` of a batch for its labels [B], its `accuracy`, and further scalars to report."""
+    def taught(
+        self, batch: ClipBatch, labels: Tensor, *, shift: Tensor, agreed: Agreed, weight: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """The `loss` of a batch for its labels [B] or [B, C], its `accuracy`, and further scalars to report.
+
+        Each clip counts by its `weight` [B] (`weighed.cross_entropy`), all alike where there is none.
+        """
         ...
 
 

@@ -16,6 +16,7 @@ from mimica.data.augment import Augmentation, augmented, draws, generator
 from mimica.data.clipset import ClipSet, Frames
 from mimica.encoders.towers import pixels
 from mimica.training.ahead import prepared
+from mimica.training.generated import Mixing, drawn
 
 
 class Batches:
@@ -32,6 +33,7 @@ class Batches:
     `ahead` batches are prepared in as many threads while the last one is learned from; order and bytes are what
     they are without. `share` (r, n) is the r-th of n processes, from 0: each has its own `batch` of every n times as
     many clips that are drawn. `numbers` [N] is by what each clip draws; its place in the set where none are given.
+    `mixing` says which clips are generated, at most its share of a batch, which then has what `Mixing.told` says too.
     Raises UsageError for an unknown sampling, and InputError in the middle of an epoch for a clip that is left in a
     file and cannot be read.
     """
@@ -51,6 +53,7 @@ class Batches:
         ahead: int = 0,
         share: tuple[int, int] = (0, 1),
         numbers: np.ndarray | None = None,
+        mixing: Mixing | None = None,
     ) -> None:
         sampled.check(sampling, frames)
         self.clips, self.batch, self.frames, self.seed = clips, batch, frames, seed
@@ -59,7 +62,9 @@ class Batches:
         self.numbers = np.arange(len(clips)) if numbers is None else numbers
         count = np.bincount(clips.labels, minlength=len(clips.space))[clips.labels]
         self.weights = count ** -float(balance) / np.sum(count ** -float(balance))
-        self.rank, self.whole = share[0], batch * share[1]
+        self.rank, self.whole, self.mixing = share[0], batch * share[1], mixing
+        if mixing is not None:
+            self.weights = mixing.limited(self.weights, self.whole)
         self.steps = max(1, (per_epoch or len(clips)) // self.whole)
 
     @property
@@ -67,9 +72,9 @@ class Batches:
         """How often each class is drawn [C], summing to 1."""
         return np.bincount(self.clips.labels, weights=self.weights, minlength=len(self.clips.space))
 
-    def batches(self, epoch: int, first: int = 0) -> Iterator[dict[str, Tensor]]:
-        """The batches of one epoch, in order, from batch `first` on; those before it are not computed."""
-        chosen = self._chosen(generator(self.seed, epoch, 2**63))  # no clip has this number
+    def batches(self, epoch: int, first: int = 0, last: int | None = None) -> Iterator[dict[str, Tensor]]:
+        """The batches of one epoch, in order, from batch `first` on and up to `last`; no others are computed."""
+        chosen = self.picks(epoch)
         again = _repeats(chosen)
 
         def made(step: int) -> dict[str, Tensor]:
@@ -77,16 +82,14 @@ class Batches:
             part = slice(first_of, first_of + self.batch)
             return self._batch(chosen[part], again[part], epoch)
 
-        return prepared(made, range(first, self.steps), ahead=self.ahead)
+        return prepared(made, range(first, self.steps if last is None else last), ahead=self.ahead)
 
-    def _chosen(self, order: np.random.Generator) -> np.ndarray:
-        # Systematic sampling: each clip comes as often as its weight says, to within one.
-        wanted = self.steps * self.whole
-        points = (np.arange(wanted) + order.random()) / wanted
-        shuffled = order.permutation(len(self.weights))
-        ends = np.cumsum(self.weights[shuffled])
-        picks = shuffled[np.minimum(np.searchsorted(ends, points), len(shuffled) - 1)]
-        return order.permutation(picks)
+    def picks(self, epoch: int) -> np.ndarray:
+        """The clips of an epoch by their places, batch after batch."""
+        order = generator(self.seed, epoch, 2**63)  # no clip has this number
+        if self.mixing is not None:
+            return self.mixing.chosen(self.weights, order, self.steps, self.whole)
+        return drawn(self.weights, self.steps * self.whole, order)
 
     def views(self, chosen: np.ndarray, epoch: int, again: np.ndarray | int = 0) -> dict[str, Tensor]:
         """What an epoch shows of clips by their places [B]: `face` and, where they have scenes, `scene`.
@@ -114,7 +117,8 @@ class Batches:
         lengths = np.where(u[:, 13] < 1 - self.shorten, self.frames, 1 + np.floor(u[:, 14] * self.frames)).astype(int)
         valid = torch.arange(self.frames)[None] < torch.from_numpy(lengths)[:, None]
         labels = torch.from_numpy(self.clips.labels[chosen])
-        return {"valid": valid, "label": labels, "draw": torch.from_numpy(u[:, 15])}
+        more = {} if self.mixing is None else self.mixing.told(chosen)
+        return {"valid": valid, "label": labels, "draw": torch.from_numpy(u[:, 15]), **more}
 
     def _keys(self, chosen: np.ndarray, again: np.ndarray | int) -> np.ndarray:
         return np.asarray(self.numbers[chosen] + (np.asarray(again, np.int64) << 32))

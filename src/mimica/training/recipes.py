@@ -16,6 +16,7 @@ from mimica.recognition import registry
 from mimica.recognition.duse.config import DuseConfig
 from mimica.recognition.options import Options
 from mimica.recognition.ous.config import OusConfig, ous_paper
+from mimica.training.generated import Mixture
 from mimica.training.loop import LoopConfig
 from mimica.training.units import UnitTraining
 
@@ -62,7 +63,8 @@ class Training:
     (`adjust.shift_of`), 0 for not at all. `select_on` is which epoch is kept, one of `SELECTIONS`: the best on what
     was held out to validate, the best on the part to test on, as much of the literature has it, or the last; the
     last too where there is nothing to validate on. `hold` is the share of `train` that is held out for
-    that, where the data has a part to test on and none to validate on.
+    that, where the data has a part to test on and none to validate on. `mixture` is how generated clips are learned
+    from beside these, where there are any.
     """
 
     method: str = "duse"
@@ -80,6 +82,7 @@ class Training:
     adjust: float = 0.0
     select_on: str = "last"
     hold: float = 0.1
+    mixture: Mixture = field(default_factory=Mixture)
 
     def __post_init__(self) -> None:
         check(self.sampling, self.frames)
@@ -95,8 +98,10 @@ class Training:
             raise UsageError(f"hold is the share of train to hold out, 0 to 0.5, not {self.hold:g}")
 
     def facts(self) -> dict[str, Any]:
-        """The recipe as a checkpoint states it."""
-        return {**asdict(self), "loop": self.loop.facts()}
+        """The recipe as a checkpoint states it; the mixture stands beside the generated clips, where there are any."""
+        told = {**asdict(self), "loop": self.loop.facts()}
+        del told["mixture"]
+        return told
 
     @property
     def held(self) -> float:
@@ -243,6 +248,11 @@ Recipe = TypeVar("Recipe", Pretraining, Training, UnitTraining)
 def with_loop(recipe: Recipe, **changes: Any) -> Recipe:
     """The same recipe with some settings of its loop changed; those that are None stay."""
     return replace(recipe, loop=replace(recipe.loop, **{k: v for k, v in changes.items() if v is not None}))
+
+
+def with_mixture(recipe: Training, **changes: float | None) -> Training:
+    """The same recipe with some settings of its mixture changed; those that are None stay."""
+    return replace(recipe, mixture=replace(recipe.mixture, **{k: v for k, v in changes.items() if v is not None}))
 
 
 PRETRAINING: dict[str, Callable[[], Pretraining]] = {

@@ -6,6 +6,7 @@ N clips, T frames, C classes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from mimica import checkpoint
 from mimica.clips import ClipBatch
 from mimica.data.clipset import ClipSet
+from mimica.data.generated import Generated
 from mimica.encoders.cache import Cache
 from mimica.encoders.compact import CompactConfig, CompactVision
 from mimica.encoders.sentence import SentenceTower
@@ -24,6 +26,7 @@ from mimica.encoders.store import channels_last, load_any, save_encoder
 from mimica.encoders.towers import DualEncoder, pixels
 from mimica.errors import CheckpointError, UsageError
 from mimica.labels import LabelSpace
+from mimica.recognition import weighed
 from mimica.recognition.model import Agreed, Taught, Trainable
 from mimica.recognition.ous.model import Ous
 from mimica.recognition.registry import build
@@ -33,6 +36,7 @@ from mimica.training.batches import Batches
 from mimica.training.cached import Cached, CachedBatches, cached, cached_logits, encoded
 from mimica.training.calibrate import calibration, figures, logits_of_set
 from mimica.training.captions import captions
+from mimica.training.generated import Mixed, Mixing, mixing, refuse, stated, together, used
 from mimica.training.loop import Batch, Report, train
 from mimica.training.plateau import LOSS
 from mimica.training.pretrain import FaceLanguage
@@ -146,79 +150,86 @@ def caption_features(clips: ClipSet, cache: Path) -> tuple[Tensor, list[int]]:
 class _Learner(nn.Module):
     """A recogniser with the cross-entropy of its logits as loss (DuSE, eq. 1), adjusted by a `shift` [C] of them.
 
-    A network that says itself what it is taught by has that loss instead.
+    A network that says itself what it is taught by has that loss instead. Batches with generated clips have a shift of
+    their own, `mixed`, since classes are drawn otherwise in them.
     """
 
     shift: Tensor
+    mixed: Tensor
 
-    def __init__(self, network: Learnt, shift: Tensor, agreed: Agreed) -> None:
+    def __init__(self, network: Learnt, shift: Tensor, agreed: Agreed, mixed: Tensor | None = None) -> None:
         super().__init__()
         self.network, self.agreed = network, agreed
         self.register_buffer("shift", shift)
+        self.register_buffer("mixed", shift if mixed is None else mixed)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
+        labels, weight = batch.get("shares", batch["label"]), batch.get("weight")
+        shift = self.shift if weight is None else self.mixed
+        how: dict[str, Any] = {"shift": shift, "agreed": self.agreed, "weight": weight}
         if (seen := encoded(batch)) is not None:
             assert isinstance(self.network, Ous)
-            return self.network.taught(seen, batch["label"], shift=self.shift, agreed=self.agreed)
+            return self.network.taught(seen, labels, **how)
         views = {name: self.network.vision.normalise(batch[name]) for name in ("face", "scene") if name in batch}
         clips = ClipBatch(valid=batch["valid"], **views)
         if isinstance(self.network, Taught):
-            return self.network.taught(clips, batch["label"], shift=self.shift, agreed=self.agreed)
+            return self.network.taught(clips, labels, **how)
         logits = self.network(clips)
-        loss = nn.functional.cross_entropy(logits + self.shift, batch["label"])
-        return {"loss": loss, "accuracy": (logits.argmax(-1) == batch["label"]).float().mean()}
+        loss = weighed.cross_entropy(logits + shift, labels, weight)
+        return {"loss": loss, "accuracy": weighed.accuracy(logits, labels)}
 
 
 def train_recogniser(
-    recipe: Training,
-    encoder: DualEncoder,
-    clips: ClipSet,
-    *,
-    out: Path,
-    held: ClipSet | None = None,
-    test: ClipSet | None = None,
-    cache: Path | None = None,
-    resume: bool = False,
+    recipe: Training, encoder: DualEncoder, clips: ClipSet, *, out: Path, held: ClipSet | None = None,
+    test: ClipSet | None = None, generated: Generated | None = None, cache: Path | None = None, resume: bool = False,
     report: Report = lambda row: None,
-) -> Path:
+) -> Path:  # fmt: skip
     """Train a method on a frozen encoder; gives the path of `out/METHOD-ENCODER.safetensors`.
 
-    `held` is measured on after each epoch, and temperature and threshold are fitted on it at the end;
-    without it they stay at 1 and 0. The epoch that is kept is the best on `held`, or on `test`, or the last, as
-    `recipe.select_on` says, and the last where there is nothing held; `out/results.json` and the checkpoint's
-    facts tell which. A method with nothing to learn is only calibrated. Of several processes the main one writes.
-    With a `cache` the features in it are learned from and measured on after each epoch, in the place of frames; frames
-    are read at the end, to calibrate. Raises UsageError where a recipe selects on `test` and none is given,
-    CheckpointError for a cache of something else.
+    `held` is measured on after each epoch, and temperature and threshold are fitted on it; without it they stay at 1
+    and 0. The epoch that is kept is the best on `held`, or on `test`, or the last, as `recipe.select_on` says, and the
+    last where nothing is held; `out/results.json` and the checkpoint's facts tell which. A method with nothing to learn
+    is only calibrated. The main one of several processes writes. With a `cache` its features are learned from and
+    measured on after each epoch, in the place of frames, which calibrate. `generated` clips are learned from as the
+    recipe's mixture says. Raises UsageError where a recipe selects on `test` and none is given, or where generated
+    clips do not go with it, CheckpointError for a cache of something else.
     """
-    _refuse_parts(recipe, clips, held, test)
+    generated = generated if recipe.mixture.share else None
+    _refuse_parts(recipe, clips, held, test, generated)
     torch.manual_seed(recipe.loop.seed)
     network = build(recipe.model, encoder, clips.space)
     features = None if cache is None else _cached(cache, recipe, network, encoder.identity)
     all_of_us = processes()
     selected_on = "last" if held is None and recipe.select_on == "validation" else recipe.select_on
-    measured = test if selected_on == "test" else held
     chosen: dict[str, Any] = {}
     if any(weight.requires_grad for weight in network.parameters()):
+        data = _data(recipe, clips, generated, all_of_us, features)
+        measured = test if selected_on == "test" else held
+        same = _kept_as(features) | stated(generated, recipe.mixture)
         how: dict[str, Any] = {"select": selected_on != "last", "out": out, "resume": resume, "report": report}
-        epoch = _fit(network, recipe, clips, measured, all_of_us, features, identity=encoder.identity, **how)
-        chosen = selection(selected_on, epoch, by_loss=recipe.loop.falling is not None) | _kept_as(features)
+        epoch = _fit(network, recipe, clips, measured, all_of_us, data, features, encoder.identity, same, **how)
+        chosen = selection(selected_on, epoch, by_loss=recipe.loop.falling is not None) | same | used(generated, data)
     path = out / f"{recipe.method}-{Path(encoder.name).stem}.safetensors"
     if all_of_us.main:
-        parts = {part: of for part, of in {"train": clips, "validation": held, "test": test}.items() if of is not None}
+        parts = {"train": clips, "validation": held, "test": test}
         _write(path, network, encoder, recipe, parts, chosen, all_of_us.number)
     return path
 
 
-def _refuse_parts(recipe: Training, clips: ClipSet, held: ClipSet | None, test: ClipSet | None) -> None:
+def _refuse_parts(
+    recipe: Training, clips: ClipSet, held: ClipSet | None, test: ClipSet | None, generated: Generated | None
+) -> None:
     if recipe.select_on == "test" and test is None:
         raise UsageError("there are no clips of a part test to select on; leave out --select-on test")
-    recipe.refuse_without_scenes(clips, held, test)
+    recipe.refuse_without_scenes(clips, held, test, None if generated is None else generated.clips)
+    if generated is not None:
+        refuse(recipe, clips, generated, recipe.loop.batch * processes().number)
 
 
 def _fit(
     network: Learnt, recipe: Training, clips: ClipSet, measured: ClipSet | None,
-    all_of_us: Processes, features: Cached | None, *, identity: str, select: bool, **how: Any,
+    all_of_us: Processes, data: Batches | Mixed, features: Cached | None, identity: str, also: Mapping[str, Any],
+    *, select: bool, **how: Any,
 ) -> int:  # fmt: skip
     """Train a network, and give the epoch whose weights it holds: the best as `measured` after each, or the last."""
 
@@ -236,20 +247,21 @@ def _fit(
             "the schedule plateau follows the loss on clips held out, and there are none; give clips the part "
             "validation, or choose --schedule cosine"
         )
-    same = _same(recipe, clips) | {"encoder": identity}
+    same = _same(recipe, clips) | {"encoder": identity, **also}
     if measured is not None and select:
         same["data to select on"] = dict(measured.manifest)
-    same |= _kept_as(features)
-    data = _batches(recipe, clips, all_of_us, features)
-    learner = _Learner(network, shift_of(data.shares, recipe.adjust), all_of_us.agreed)
+    real, both = (data.real, data.both) if isinstance(data, Mixed) else (data, data)
+    shifts = [shift_of(of.shares, recipe.adjust) for of in (real, both)]
+    learner = _Learner(network, shifts[0], all_of_us.agreed, shifts[1])
     return train(learner, data, recipe.loop, facts=same, validate=validate, select=select, **how)
 
 
 def _write(
-    path: Path, network: Learnt, encoder: DualEncoder, recipe: Training, parts: Mapping[str, ClipSet],
+    path: Path, network: Learnt, encoder: DualEncoder, recipe: Training, given: Mapping[str, ClipSet | None],
     chosen: Mapping[str, Any], processes: int,
 ) -> None:  # fmt: skip
     """Calibrate a network and write it with its facts, and what the run came to if it was one."""
+    parts = {part: clips for part, clips in given.items() if clips is not None}
     facts = {**_facts(recipe, parts["train"], processes), **chosen}
     read = {"frames": recipe.longest, "window": recipe.frames, "mirrored": recipe.mirrored}
     found = _calibrated(network.eval(), parts.get("validation"), recipe)
@@ -282,12 +294,28 @@ def _logits(
     return found
 
 
-def _batches(recipe: Training, clips: ClipSet, all_of_us: Processes, features: Cached | None) -> Batches:
+def _data(
+    recipe: Training, clips: ClipSet, generated: Generated | None, all_of_us: Processes, features: Cached | None
+) -> Batches | Mixed:
+    real = _batches(recipe, clips, all_of_us, features)
+    if generated is None:
+        return real
+    both = _batches(
+        replace(recipe, per_epoch=recipe.per_epoch or len(clips)), together(clips, generated), all_of_us, features,
+        mixing(clips, generated, recipe.mixture),
+    )  # fmt: skip
+    loop = recipe.loop
+    return Mixed(real, both, epochs=loop.epochs, accumulate=loop.accumulate, mixture=recipe.mixture)
+
+
+def _batches(
+    recipe: Training, clips: ClipSet, all_of_us: Processes, features: Cached | None, mixing: Mixing | None = None
+) -> Batches:
     made = Batches if features is None else partial(CachedBatches, features=features)
     return made(
         clips, batch=recipe.loop.batch, frames=recipe.frames, balance=recipe.balance, shorten=recipe.shorten,
         per_epoch=recipe.per_epoch, seed=recipe.loop.seed, augmentation=recipe.augmentation,
-        sampling=recipe.sampling, ahead=recipe.loop.ahead, share=(all_of_us.rank, all_of_us.number),
+        sampling=recipe.sampling, ahead=recipe.loop.ahead, share=(all_of_us.rank, all_of_us.number), mixing=mixing,
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from mimica.clips import ClipBatch
 from mimica.encoders.towers import OnTowers, TextTower, VisionTower, freeze, spread
 from mimica.errors import InputError, UsageError, unknown
 from mimica.labels import LabelSpace
+from mimica.recognition import weighed
 from mimica.recognition.model import NO_SCENE, Agreed
 from mimica.recognition.ous.config import FIRST_LAYERS, OusConfig
 from mimica.recognition.ous.fusion import Fusion, Mean, refuse_heads
@@ -206,33 +207,41 @@ class Ous(OnTowers):
         return self._views(Encoded(valid=valid, **{name: of.float() for name, of in frames.items()}))
 
     def taught(
-        self, batch: ClipBatch | Encoded, labels: Tensor, *, shift: Tensor, agreed: Agreed = lambda value: value
+        self,
+        batch: ClipBatch | Encoded,
+        labels: Tensor,
+        *,
+        shift: Tensor,
+        agreed: Agreed = lambda value: value,
+        weight: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """The loss of a batch for its labels [B] and what it is made of (eqs. 1-4); `shift` [C] is added to logits.
 
+        Labels may be shares [B, C] of the classes, and each clip may count by a `weight` [B].
         `agreed` gives a number's mean over all processes, by which all of them take the same side of alpha.
         """
         config, seen = self.config, self.encode(batch)
         found, texts = self.understand(seen), self.class_features()
         logits = self._logits(found.feature, texts)
-        loss = F.cross_entropy(logits + shift, labels)
-        told = {"contrast": loss, "accuracy": (logits.argmax(-1) == labels).float().mean()}
+        loss = weighed.cross_entropy(logits + shift, labels, weight)
+        told = {"contrast": loss, "accuracy": weighed.accuracy(logits, labels)}
         if config.losses == "global":
-            told["similarity"] = self._similarity(seen, found)
+            told["similarity"] = self._similarity(seen, found, weight)
             whole = loss + told["similarity"]
             if found.polarity_logits is not None:
                 assert self.polarity_of is not None
-                told["polarity"] = polarity_loss(found.polarity_logits, self.polarity_of[labels])
+                told["polarity"] = polarity_loss(found.polarity_logits, _polarities(self.polarity_of, labels), weight)
                 whole = whole + told["polarity"]
             above = self._reached(agreed(whole.detach())) > config.alpha
             told["above_alpha"] = above.float()
             loss = whole if above else loss
         if config.alone:
             for view, said in self._alone(seen, found, texts).items():
-                told[f"{view}_alone"] = F.cross_entropy(said + shift, labels)
+                told[f"{view}_alone"] = weighed.cross_entropy(said + shift, labels, weight)
                 loss = loss + config.alone * told[f"{view}_alone"]
         if config.infonce:
-            told["infonce"] = scene_contrast(found.face, found.scene, temperature=config.infonce_temperature)
+            apart = config.infonce_temperature
+            told["infonce"] = scene_contrast(found.face, found.scene, temperature=apart, weight=weight)
             loss = loss + config.infonce * told["infonce"]
         return {"loss": loss, **told}
 
@@ -301,12 +310,12 @@ class Ous(OnTowers):
         moved = self.frames_encoder(faces, valid)
         return moved, self.align_face(moved), self.align_scene(mean_over_time(scenes, valid))
 
-    def _similarity(self, seen: Encoded, found: Understood) -> Tensor:
+    def _similarity(self, seen: Encoded, found: Understood, weight: Tensor | None) -> Tensor:
         face, scene = found.face, found.scene
         if self.config.route_losses:
             with _whole(seen.faces):
                 _, face, scene = self._both(found.early_faces.detach(), found.early_scenes.detach(), seen.valid)
-        return similarity_loss(face, scene, literal=self.config.similarity == "literal")
+        return similarity_loss(face, scene, literal=self.config.similarity == "literal", weight=weight)
 
     def _alone(self, seen: Encoded, found: Understood, texts: Tensor) -> dict[str, Tensor]:
         """Logits of each view alone. Where the early fusion told the scene of the face, it is fused again without."""
@@ -330,6 +339,11 @@ class Ous(OnTowers):
         with _whole(feature):
             cosine = F.normalize(feature.float(), dim=-1) @ F.normalize(texts.float(), dim=-1).T
             return cosine * math.exp(self.log_scale)
+
+
+def _polarities(of: Tensor, labels: Tensor) -> Tensor:
+    """The polarity [B] of labels [B] by that of each class [C]; of shares [B, C] the share of each polarity [B, 3]."""
+    return of[labels] if labels.ndim == 1 else labels @ F.one_hot(of, len(POLARITIES)).to(labels.dtype)
 
 
 def _polarity_of(space: LabelSpace, config: OusConfig) -> Tensor | None:
