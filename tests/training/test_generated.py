@@ -283,7 +283,7 @@ def test_a_run_with_generated_clips_that_was_killed_goes_on_to_the_same_file(
     whole = train_recogniser(recipe, tiny_dual, real, out=tmp_path / "whole", generated=made)
     with pytest.raises(Killed):
         train_recogniser(recipe, tiny_dual, real, out=tmp_path / "killed", generated=made, report=kill_at(*at))
-    with pytest.raises(CheckpointError, match="was made with another generated"):
+    with pytest.raises(CheckpointError, match="was made with another generated clips; resume"):
         train_recogniser(recipe, tiny_dual, real, out=tmp_path / "killed", generated=generated(2), resume=True)
     resumed = train_recogniser(recipe, tiny_dual, real, out=tmp_path / "killed", generated=made, resume=True)
     assert resumed.read_bytes() == whole.read_bytes()

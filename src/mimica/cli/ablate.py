@@ -26,8 +26,8 @@ class Ablate:
     """Train the variants of a recipe on the same clips with the same seeds, and print them beside the paper's table."""
 
     ablation: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="ABLATION")]
-    """duse-modules, duse-depth, duse-heads, duse-beta, duse-tokens, imbalance, generated; with a recipe of OUS ous-losses,
-    ous-fusion, ous-prompt or ous-blocks."""
+    """duse-modules, duse-depth, duse-heads, duse-beta, duse-tokens, imbalance, generated; with a recipe of OUS
+    ous-losses, ous-fusion, ous-prompt or ous-blocks."""
     data: str
     """What `mimica train` takes; its part train is learned from and its part test measured on."""
     out: Path

@@ -24,6 +24,7 @@ from mimica.metrics.classification import Interval, confusion, uar, war
 from mimica.metrics.paired import paired_difference
 from mimica.recognition.registry import facts, load
 from mimica.training.calibrate import logits_of_set
+from mimica.training.generated import refuse
 from mimica.training.generated import stated as stated_of
 from mimica.training.recipes import Training
 from mimica.training.results import made_with
@@ -31,6 +32,10 @@ from mimica.training.runs import train_recogniser
 
 GUESSES = "guesses.json"
 """Beside each model: what it takes the test clips for, so that a table is made anew without reading them again."""
+
+
+_CALLED = {"encoder_sha256": "encoder", "generated": "table or mixture of generated clips"}
+"""What facts of a model are called where they differ."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +125,7 @@ def ablate(
     truths, groups, stated = [], [], list[Mapping[str, object]]()
     for split in splits:
         _refuse_shared(split)
-        if grid.mixes and split.generated is None:
-            raise UsageError(f"the ablation {grid.name} needs generated clips; name them with --generated table:FILE")
+        _refuse_generated(grid, split)
         for variant in grid.variants:
             guesses = []
             for seed in seeds:
@@ -174,15 +178,20 @@ def _trained(recipe: Training, encoder: DualEncoder, split: Split, folder: Path)
         if path.stem == "state" or not path.with_suffix(".json").is_file():
             continue
         there = facts(str(path))
-        wanted = {"recipe": recipe.facts(), "data": dict(split.train.manifest), "encoder_sha256": encoder.identity}
+        wanted: dict[str, Any] = {
+            "recipe": recipe.facts(),
+            "data": dict(split.train.manifest),
+            "encoder_sha256": encoder.identity,
+        }
         if "selected_on" in there:  # else there was nothing to learn
             mixed = stated_of(split.generated if recipe.mixture.share else None, recipe.mixture)
             wanted["generated"] = mixed.get("generated")
         other = [name for name, value in json.loads(json.dumps(wanted)).items() if there.get(name) != value]
         if other:
+            called = " and ".join(_CALLED.get(name, name) for name in other)
             raise UsageError(
-                f"{path} was trained with another {' and '.join(other).replace('_sha256', '')}; choose another folder "
-                "with --out, or delete it to have it trained anew"
+                f"{path} was trained with another {called}; choose another folder with --out, or delete it to have it "
+                "trained anew"
             )
         return path
     return None
@@ -216,6 +225,17 @@ def _refuse_shared(split: Split) -> None:
         raise UsageError(
             f"{len(shared)} clips are learned from and measured on, such as {min(shared)}; name other data with --test"
         )
+
+
+def _refuse_generated(grid: Grid, split: Split) -> None:
+    """Raise before the first variant is trained what the last one would."""
+    if split.generated is None:
+        if grid.mixes:
+            raise UsageError(f"the ablation {grid.name} needs generated clips; name them with --generated table:FILE")
+        return
+    for variant in grid.variants:
+        if variant.recipe.mixture.share:
+            refuse(variant.recipe, split.train, split.generated, variant.recipe.loop.batch)
 
 
 def _groups(split: Split) -> np.ndarray:

@@ -156,7 +156,7 @@ def imbalance(recipe: Training) -> Grid:
 
 
 def generated(recipe: Training) -> Grid:
-    """What generated clips bring beside real ones, and what the ways without them do: both held to all of it together."""
+    """What generated clips bring beside real ones, and what is done for scarce classes without them."""
     plain = replace(recipe, balance=0.0, adjust=0.0, mixture=replace(recipe.mixture, share=0.0))
     mixed = replace(plain, mixture=replace(recipe.mixture, share=recipe.mixture.share or Mixture().share))
     return Grid(
@@ -203,4 +203,4 @@ GRIDS: dict[str, Callable[[Training], Grid]] = {
     "imbalance": imbalance,
     "generated": generated,
 }
-"""Every ablation of DuSE by its name, and those of imbalance and of generated clips; those of OUS are `grids_ous.OUS_GRIDS`."""
+"""Every ablation of DuSE by its name, and those of any method; those of OUS are `grids_ous.OUS_GRIDS`."""

@@ -48,6 +48,10 @@ if TYPE_CHECKING:
     from mimica.recognition.registry import Learnt
 
 
+_CALLED = {"generated": "generated clips"}
+"""What facts are called where a run is resumed with others."""
+
+
 def pretrain(
     recipe: Pretraining,
     clips: ClipSet,
@@ -247,7 +251,10 @@ def _fit(
             "the schedule plateau follows the loss on clips held out, and there are none; give clips the part "
             "validation, or choose --schedule cosine"
         )
-    same = _same(recipe, clips) | {"encoder": identity, **also}
+    same = _same(recipe, clips) | {
+        "encoder": identity,
+        **{_CALLED.get(name, name): fact for name, fact in also.items()},
+    }
     if measured is not None and select:
         same["data to select on"] = dict(measured.manifest)
     real, both = (data.real, data.both) if isinstance(data, Mixed) else (data, data)
