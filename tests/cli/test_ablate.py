@@ -59,3 +59,31 @@ def test_data_without_a_test_part_is_asked_for_one(mimica: Run, asked: list[obje
     )
     assert code in (USAGE, FAILED)
     assert "name other data with --test" in errors
+
+
+def test_arms_of_generated_clips_are_held_to_each_other(
+    mimica: Run, asked: list[object], tmp_path: Path, tiny_clip: Path
+) -> None:
+    from PIL import Image
+
+    from mimica.data.clipset import load
+
+    data = str(asked[asked.index("--data") + 1])
+    for fold in (1, 2):
+        learned = load(data, fold=fold, size=8, hold=0.1).names
+        folder = tmp_path / f"made-{fold}"
+        folder.mkdir()
+        Image.new("RGB", (8, 8), (9,) * 3).save(folder / "0.png")
+        (folder / "clips.csv").write_text(f"path,label,made_from\n0.png,disgust,{learned[0]}\n")
+    where = asked.index("--only")
+    typed = [asked[0], "generated", *asked[2:where], "--only", "generated", *asked[where + 2 :]]
+    code, _, errors = mimica(*typed)
+    assert code == USAGE
+    assert "the ablation generated needs generated clips" in " ".join(errors.split())
+    code, shown, errors = mimica(*typed, "--generated", f"table:{tmp_path}/made-{{fold}}/clips.csv")
+    assert code == DONE, errors
+    assert "generated + class-balanced" in shown
+    facts = json.loads((tmp_path / "out" / "ablation.json").read_text())
+    assert [of["generated"]["classes"]["disgust"] for of in facts["data"]] == [1, 1]
+    code, _, errors = mimica(*typed, "--generated", f"table:{tmp_path}/made-1/clips.csv", "--out", tmp_path / "other")
+    assert (code, "which is none of the clips of" in " ".join(errors.split())) == (USAGE, True)

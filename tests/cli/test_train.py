@@ -335,3 +335,55 @@ def test_a_class_that_the_label_space_has_not_is_named_with_its_row_and_the_choi
     code, _, err = mimica(*quick(tiny_encoder, table))
     assert (code, err.count("\n")) == (FAILED, 1)
     assert "clips.csv, row 4: unknown label 'upp'; did you mean 'up'? Choose from: up, down" in err
+
+
+# Generated clips beside real ones
+
+
+@pytest.fixture
+def made(table: Path, tmp_path: Path) -> Path:
+    """Generated clips of both classes, their labels soft, each made from a clip to learn from."""
+    path = write_table(tmp_path / "made")
+    rows = [
+        {"path": f"{label}{i}.png", "label": label, "made_from": f"{label}{i}.png", label: 0.9, other: 0.1}
+        for label, other in (("up", "down"), ("down", "up"))
+        for i in range(1, 5)
+    ]
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=["path", "label", "made_from", "up", "down"])
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+@pytest.mark.parametrize("method", ["duse", "linear-probe"])
+def test_generated_clips_are_learned_from_and_never_measured_on(
+    mimica: Run, tiny_encoder: Path, table: Path, made: Path, method: str
+) -> None:
+    typed = [*quick(tiny_encoder, table, epochs=2), "--method", method, "--generated", f"table:{made}"]
+    code, _, err = mimica(*typed, "--generated-weight", 0.6, "--real-last", 0.5)
+    assert (code, err) == (DONE, "")
+    told = json.loads(Path("run/results.json").read_text())
+    assert {part: of["clips"] for part, of in told["data"].items()} == {"train": 8, "validation": 2}
+    mixed = {"clips": 8, "share": 0.5, "weight": 0.6, "real_last": 0.5, "soft_labels": True}
+    assert told["generated"] | mixed == told["generated"]
+    assert sum(told["generated_used"]["times"].values()) == 2 * 2  # two of four clips in both batches of one epoch
+
+
+def test_what_generated_clips_may_not_be_is_one_sentence(
+    mimica: Run, tiny_encoder: Path, table: Path, made: Path
+) -> None:
+    typed = quick(tiny_encoder, table)
+    for more, said in (
+        (["--generated-share", 0.4], "name a --generated"), (["--generated", f"table:{table}"], "made_from"),
+        (["--generated", f"table:{made}", "--generated-share", 0.7], "0 to 0.5 of a batch, not 0.7"),
+        (["--generated", f"table:{made}", "--schedule", "plateau"], "choose --schedule cosine"),
+        (["--generated", f"folder:{made.parent}"], "table:FILE"),
+    ):  # fmt: skip
+        code, _, err = mimica(*typed, *more)
+        assert code == USAGE
+        assert said in " ".join(err.split())
+    made.write_text(made.read_text().replace("down,down1.png", "down,down0.png"))
+    code, _, err = mimica(*typed, "--generated", f"table:{made}")
+    assert code == USAGE
+    assert "was made from down0.png, which is none of the clips of" in " ".join(err.split())

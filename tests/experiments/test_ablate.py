@@ -11,11 +11,12 @@ import pytest
 
 from mimica.data.augment import Augmentation
 from mimica.data.clipset import ClipSet, manifest
+from mimica.data.generated import Generated
 from mimica.encoders.towers import DualEncoder
 from mimica.errors import UsageError
 from mimica.experiments import ablate as room
 from mimica.experiments.ablate import Ablation, Split, ablate
-from mimica.experiments.grids import Grid, Variant, with_options
+from mimica.experiments.grids import Grid, Variant, grid, with_options
 from mimica.experiments.write import latex, write_ablation
 from mimica.labels import EXPRESSIONS
 from mimica.metrics.classification import confusion, uar, war
@@ -161,6 +162,43 @@ def test_clips_that_are_learned_from_are_not_measured_on(tiny_dual: DualEncoder,
     same = clips("same", 1, 0)
     with pytest.raises(UsageError, match="7 clips are learned from and measured on, such as same/0"):
         ablate(GRID, tiny_dual, [Split(train=same, test=same)], seeds=(0,), out=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+# With generated clips
+
+
+def generated(each: int = 1) -> Generated:
+    return Generated(clips=clips("generated", each, 5))
+
+
+def test_variants_with_a_share_learn_from_generated_clips_and_the_others_do_not(
+    tiny_dual: DualEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "logits_of_set", half_right)
+    whole = grid("generated", replace(RECIPE, loop=replace(RECIPE.loop, epochs=1)))
+    split = replace(splits((1,))[0], fold=None, train=clips("train", 2, 0), generated=generated())
+    told = ablate(whole, tiny_dual, [split], seeds=(0, 1), out=tmp_path)
+    facts = {path.parts[-3]: json.loads(path.read_text()) for path in tmp_path.rglob("seed-1/results.json")}
+    assert {name for name, of in facts.items() if "generated" in of} == {"generated", "generated-class-balanced"}
+    assert sum(facts["generated"]["generated_used"]["times"].values()) > 0
+    assert told.facts()["data"][0]["generated"] == generated().facts()
+    assert [row.ahead is None for row in told.rows] == [False] * 4 + [True]
+    assert (
+        ablate(whole, tiny_dual, [split], seeds=(0, 1), out=tmp_path).rows[3].uar.tolist() == told.rows[3].uar.tolist()
+    )
+    other = replace(split, generated=generated(2))
+    with pytest.raises(UsageError, match="was trained with another table or mixture of generated clips; choose"):
+        ablate(whole, tiny_dual, [other], seeds=(0,), out=tmp_path)
+
+
+def test_what_one_arm_cannot_do_is_said_before_the_first_is_trained(tiny_dual: DualEncoder, tmp_path: Path) -> None:
+    split = splits((1,))[0]
+    with pytest.raises(UsageError, match="the ablation generated needs generated clips; name them with --generated"):
+        ablate(grid("generated", RECIPE), tiny_dual, [split], seeds=(0,), out=tmp_path)
+    plateau = replace(RECIPE, loop=replace(RECIPE.loop, schedule="plateau"))
+    with pytest.raises(UsageError, match="the schedule plateau ends where"):
+        ablate(grid("generated", plateau), tiny_dual, [replace(split, generated=generated())], seeds=(0,), out=tmp_path)
     assert not list(tmp_path.iterdir())
 
 

@@ -8,6 +8,7 @@ from mimica.errors import UsageError
 from mimica.experiments.grids import GRIDS, grid
 from mimica.recognition.baselines.probe import ProbeConfig
 from mimica.recognition.duse.config import DuseConfig
+from mimica.training.generated import Mixture
 from mimica.training.recipes import Training, duse_compact
 
 PRINTED_ON_DFEW = {
@@ -72,6 +73,22 @@ def test_ways_out_of_imbalance_differ_in_how_classes_are_drawn_and_weighed() -> 
     ways = {name: (how.balance, how.adjust) for name, how in found.items()}
     assert ways == {"as it is": (0, 0), "balance 0.5": (0.5, 0), "balance 1": (1, 0), "adjust 1": (0, 1)}
     assert all(replace(how, balance=0.3, adjust=0.2) == base for how in found.values())
+
+
+def test_the_arms_of_generated_clips_differ_in_them_and_in_how_classes_are_drawn_and_weighed() -> None:
+    base = replace(recipe(), balance=0.3, adjust=0.2, mixture=Mixture(share=0.4, weight=0.6))
+    found = grid("generated", base)
+    assert found.mixes
+    ways = {one.name: (one.recipe.mixture.share, one.recipe.balance, one.recipe.adjust) for one in found.variants}
+    assert ways == {
+        "none": (0, 0, 0), "class-balanced sampling": (0, 1, 0), "logit adjustment": (0, 0, 1),
+        "generated": (0.4, 0, 0), "generated + class-balanced": (0.4, 1, 0),
+    }  # fmt: skip
+    assert found.reference in ways
+    same = {"balance": 0.3, "adjust": 0.2, "mixture": base.mixture}
+    assert all(replace(one.recipe, **same) == base for one in found.variants)
+    without = replace(base, mixture=Mixture(share=0.0))
+    assert grid("generated", without).variants[3].recipe.mixture.share == 0.5
 
 
 @pytest.mark.parametrize("name", PRINTED_ON_DFEW)

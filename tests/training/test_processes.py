@@ -43,6 +43,15 @@ def test_the_loss_curve_of_two_processes_is_that_of_one_with_the_doubled_batch(t
 
 
 @forks
+def test_two_processes_learn_from_generated_clips_as_one_with_the_doubled_batch(told: dict[str, Any]) -> None:
+    two, one, plain = (told[name][0]["rows"] for name in ("two mixed", "one mixed", "two"))
+    for ours, theirs in zip(two, one, strict=True):
+        assert ours == pytest.approx(theirs, abs=2e-5)
+    assert two[0]["loss"] != pytest.approx(plain[0]["loss"], abs=2e-5)
+    assert told["two mixed"][0]["weights"] == told["two mixed"][1]["weights"]
+
+
+@forks
 def test_all_processes_hold_the_very_same_weights_and_the_main_one_alone_reports(told: dict[str, Any]) -> None:
     main, other = told["two"]
     assert main["weights"] == other["weights"]

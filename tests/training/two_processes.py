@@ -23,6 +23,7 @@ from accelerate import PartialState  # noqa: F401 - the same
 from mimica import assets
 from mimica.data.augment import Augmentation
 from mimica.data.clipset import ClipSet, manifest
+from mimica.data.generated import Generated
 from mimica.encoders.named import open_encoder
 from mimica.errors import InputError, MimicaError
 from mimica.labels import EXPRESSIONS
@@ -52,7 +53,9 @@ def clips(each: int, seed: int) -> ClipSet:
     return ClipSet(frames=list(frames), labels=labels, names=names, manifest=stated)
 
 
-def recogniser(out: Path, encoder: str, batch: int, *, resume: bool = False) -> dict[str, Any]:
+def recogniser(
+    out: Path, encoder: str, batch: int, *, resume: bool = False, generated: Generated | None = None
+) -> dict[str, Any]:
     """What a whole run leaves in this process."""
     networks, told = [], []
 
@@ -63,10 +66,17 @@ def recogniser(out: Path, encoder: str, batch: int, *, resume: bool = False) -> 
     runs.build = built  # type: ignore[assignment]
     recipe = replace(RECIPE, loop=replace(RECIPE.loop, batch=batch))
     path = runs.train_recogniser(
-        recipe, open_encoder(encoder), clips(5, 0), out=out, held=clips(2, 1), resume=resume, report=told.append
-    )
+        recipe, open_encoder(encoder), clips(5, 0), out=out, held=clips(2, 1), generated=generated, resume=resume,
+        report=told.append,
+    )  # fmt: skip
     weights = b"".join(t.detach().numpy().tobytes() for t in learned(networks[-1]).values())
     return {"rows": rows(out), "weights": hashlib.sha256(weights).hexdigest(), "told": len(told), "path": str(path)}
+
+
+def made() -> Generated:
+    """Generated clips whose labels are soft."""
+    generated = clips(2, 7)
+    return Generated(clips=generated, shares=0.8 * np.eye(7)[generated.labels] + 0.2 / 7)
 
 
 class Breaking(Points):
@@ -145,6 +155,8 @@ def main(folder: Path, encoder: str, sentences: str) -> None:
         "two": forked(folder / "a", 2, lambda: recogniser(two, encoder, 3)),
         "one": forked(folder / "b", 1, lambda: recogniser(one, encoder, 6)),
         "again": forked(folder / "c", 1, lambda: recogniser(two, encoder, 6, resume=True)),
+        "two mixed": forked(folder / "h", 2, lambda: recogniser(folder / "mixed", encoder, 3, generated=made())),
+        "one mixed": forked(folder / "i", 1, lambda: recogniser(folder / "whole", encoder, 6, generated=made())),
         "broken": forked(folder / "d", 2, lambda: broken(folder / "broken")),
         "switching": forked(folder / "f", 2, lambda: switching(folder / "switching", Points())),
         "broken while it decides": forked(folder / "g", 2, lambda: switching(folder / "breaking", Breaking())),
