@@ -12,6 +12,7 @@ from torch import Tensor
 from mimica.clips import ClipBatch
 from mimica.errors import UsageError
 from mimica.labels import LabelSpace
+from mimica.recognition.ous.losses import scene_contrast, similarity_loss
 from mimica.recognition.ous.model import Ous
 from mimica.training.average import counted
 
@@ -94,3 +95,53 @@ def test_a_label_space_without_polarity_is_refused_where_that_is_learned(build: 
     for choices in ({"polarity": "none"}, {"losses": "contrast"}):
         assert build(space=pair, **choices).polarity_of is None
     assert build().polarity_of.tolist() == [2, 0, 1, 0, 1, 0, 0]  # type: ignore[union-attr]
+
+
+# Clips that count differently and are in part of several classes
+
+
+def of_one(batch: ClipBatch, i: int) -> ClipBatch:
+    assert batch.scene is not None
+    return ClipBatch(face=batch.face[i : i + 1], valid=batch.valid[i : i + 1], scene=batch.scene[i : i + 1])
+
+
+@pytest.mark.parametrize("loss", ["contrast", "similarity", "polarity", "face_alone", "scene_alone", "loss"])
+def test_each_loss_of_weighed_clips_with_soft_labels_is_the_sum_over_clips_and_classes(
+    build: Build, batch: ClipBatch, loss: str
+) -> None:
+    ous, weight = build(moved=True, alpha=0.0, alone=0.5), torch.tensor([1.0, 0.7, 0.4])
+    shares = torch.eye(7)[LABELS] * 0.7 + torch.rand(3, 7, generator=torch.Generator().manual_seed(1)).softmax(-1) * 0.3
+    found = ous.taught(batch, shares, shift=NONE, weight=weight)[loss]
+    expected = torch.tensor(0.0)
+    for i in range(3):
+        for label in range(7):
+            alone = ous.taught(of_one(batch, i), torch.tensor([label]), shift=NONE)[loss]
+            expected = expected + weight[i] * shares[i, label] * alone / 3
+    assert torch.allclose(found, expected, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(found, ous.taught(batch, LABELS, shift=NONE)[loss], rtol=1e-3)
+
+
+def test_in_the_literal_similarity_each_clip_counts_by_its_weight_in_every_sum() -> None:
+    random = torch.Generator().manual_seed(3)
+    faces, scenes = torch.randn(3, 5, generator=random), torch.randn(3, 5, generator=random)
+    weight = torch.tensor([1.0, 0.7, 0.0])
+    above = sum(w * (f * s).sum() for w, f, s in zip(weight, faces, scenes, strict=True))
+    below = [sum(w * (x * x).sum() for w, x in zip(weight, of, strict=True)) for of in (faces, scenes)]
+    found = similarity_loss(faces, scenes, literal=True, weight=weight)
+    assert torch.allclose(found, 1 - torch.as_tensor(above) / (below[0] * below[1]) ** 0.5)
+    assert torch.allclose(found, similarity_loss(0.7 * faces, 0.7 * scenes, literal=True, weight=weight))
+
+
+def test_a_scene_is_told_from_all_faces_and_counts_by_its_own_weight() -> None:
+    random = torch.Generator().manual_seed(3)
+    faces, scenes = torch.randn(3, 5, generator=random), torch.randn(3, 5, generator=random)
+    weight = torch.tensor([1.0, 0.7, 0.0])
+    total = 0.0
+    for i in range(3):
+        only = torch.eye(3)[i]
+        total += float(weight[i] * scene_contrast(faces, scenes, temperature=0.1, weight=only))
+    found = scene_contrast(faces, scenes, temperature=0.1, weight=weight)
+    assert float(found) == pytest.approx(total, rel=1e-5)
+    assert float(scene_contrast(faces, scenes, temperature=0.1, weight=torch.ones(3))) == pytest.approx(
+        float(scene_contrast(faces, scenes, temperature=0.1))
+    )
