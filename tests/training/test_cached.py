@@ -13,6 +13,7 @@ import torch
 from mimica import checkpoint
 from mimica.data.augment import Augmentation
 from mimica.data.clipset import ClipSet
+from mimica.data.generated import Generated
 from mimica.data.stored import digest_of
 from mimica.encoders.cache import Cache
 from mimica.encoders.clip import load_clip
@@ -342,3 +343,22 @@ def test_a_method_that_learns_inside_the_tower_takes_no_cache(
     how = replace(recipe_of("linear-probe"), loop=recipe().loop, frames=3, longest=4)
     with pytest.raises(UsageError, match="linear-probe learns from frames and not from a cache; leave out --cache"):
         train_recogniser(how, tiny_dual, clips(8), out=tmp_path, cache=there)
+
+
+def test_generated_clips_are_learned_from_in_a_cache_as_in_frames(
+    tmp_path: Path, encoders: dict[str, DualEncoder]
+) -> None:
+    encoder, how = encoders["compact"], recipe("ous")
+    size = encoder.vision.size
+    learned, held, more = (clips(7, seed=seed, size=size) for seed in range(3))
+    made = Generated(clips=replace(more, names=[f"made {name}" for name in more.names]))
+    where: dict[str, Any] = {"held": held, "generated": made}
+    fill(tmp_path / "cache", how, encoder, both(learned, held), precision="fp32")
+    with pytest.raises(CheckpointError, match=r"lacks 7 of 14 clips: made .* is not there"):
+        train_recogniser(how, encoder, learned, out=tmp_path / "none", cache=tmp_path / "cache", **where)
+    fill(tmp_path / "cache", how, encoder, made.clips, precision="fp32")
+    train_recogniser(how, encoder, learned, out=tmp_path / "frames", **where)
+    train_recogniser(how, encoder, learned, out=tmp_path / "cached", cache=tmp_path / "cache", **where)
+    assert apart(tmp_path / "frames", tmp_path / "cached") < 1e-3
+    train_recogniser(how, encoder, learned, out=tmp_path / "without", held=held)
+    assert apart(tmp_path / "frames", tmp_path / "without") > 1e-3

@@ -125,11 +125,14 @@ def test_logits_are_adjusted_by_how_often_classes_are_drawn_in_batches_of_this_k
 def test_at_most_its_share_of_every_batch_is_generated_and_no_more_than_there_are(count: int, share: float) -> None:
     made = Generated(clips=shades([0, 0, count], first=40))
     data = both_of(shades([30, 8, 2]), made, batch=7, mixture=Mixture(share=share, real_last=0), balance=0.0, epochs=50)
-    numbers = [sum(s >= 40 for s in seen(b)) for epoch in range(50) for b in data.batches(epoch)]
+    batches = [batch for epoch in range(50) for batch in data.batches(epoch)]
+    numbers = [sum(s >= 40 for s in seen(batch)) for batch in batches]
     assert len(numbers) == 250
     assert max(numbers) <= int(share * 7)
     expected = min(count / (40 + count), int(share * 7) / 7)
     assert np.mean(numbers) / 7 == pytest.approx(expected, abs=0.01)
+    labels = torch.cat([batch["label"] for batch in batches])
+    assert (labels.bincount() / len(labels)).tolist() == pytest.approx(data.both.shares.tolist(), abs=0.02)
 
 
 def test_with_full_balance_classes_are_equal_over_real_and_generated_clips_together() -> None:
