@@ -26,6 +26,8 @@ from mimica.labels import LabelSpace
 ORIGIN = ("made_from", "still_part")
 """The columns that say what a generated clip was made from."""
 
+_HELD = " in this run, which parts the data by --fold or holds a part of train out to validate on"
+
 _ARCHIVES = ("fer2013", "packed")
 """Kinds of data whose clips are no files of their own."""
 
@@ -103,7 +105,7 @@ def _refuse_origin(
             if one not in learned and not any(os.path.realpath(root / one) in learned for root in roots):
                 raise UsageError(
                     f"{where}: the clip was made from {one}, which is none of the clips of {data} that are learned "
-                    "from; leave it out"
+                    f"from{_HELD if parted_here else ''}; leave it out"
                 )
 
 
