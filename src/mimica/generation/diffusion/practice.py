@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mimica.data.actor import Pose, draw, taking
+from mimica.data.actor import draw
+from mimica.data.actor_camera import Pose, taking
 from mimica.data.actor_identity import identities_at
 from mimica.data.augment import generator
 from mimica.data.scene import scenes
