@@ -30,6 +30,7 @@ class Plain:
     """What all policies of tests have alike."""
 
     kind: Kind
+    shift = 1.0
     lora_targets: tuple[str, ...] = ()
     reach: float = 0.9  # an untrained network would blow up what is left of a clip at 1
 

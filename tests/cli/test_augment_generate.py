@@ -75,7 +75,7 @@ def test_a_photo_becomes_a_clip_for_each_intensity_a_strip_and_where_they_come_f
 
 def test_clips_that_are_there_are_kept_and_other_settings_make_others(mimica: Run, photo: Path, model: Path) -> None:
     ask = ["augment", "generate", "--face", photo, "--label", "fear", "--intensity", 0.5, "--out", "o"]
-    ask += ["--model", model, "--steps", 1, "--frames", 9]
+    ask += ["--model", model, "--steps", 2, "--frames", 9]
     assert mimica(*ask)[0] == 0
     made = Path("o/fear-0.5.mp4")
     first, bytes_ = made.stat().st_mtime_ns, made.read_bytes()
@@ -89,7 +89,7 @@ def test_clips_that_are_there_are_kept_and_other_settings_make_others(mimica: Ru
 
 def test_stronger_intensities_are_planned_stronger_and_nothing_else(mimica: Run, photo: Path, model: Path) -> None:
     ask = ("augment", "generate", "--face", photo, "--label", "anger", "--intensity", 0.25, 0.5, "--out", "o")
-    assert mimica(*ask, "--model", model, "--frames", 9, "--steps", 1)[0] == 0
+    assert mimica(*ask, "--model", model, "--frames", 9, "--steps", 2)[0] == 0
     weak, strong = (json.loads(Path(f"o/anger-{i}.json").read_text())["plan"] for i in ("0.25", "0.5"))
     for a, b in zip(weak["units"], strong["units"], strict=True):
         assert b["strength"] == pytest.approx(2 * a["strength"], abs=2e-4)
@@ -103,7 +103,7 @@ def test_stronger_intensities_are_planned_stronger_and_nothing_else(mimica: Run,
         (("--label", "fear", "--units", "3"), 2, "there is no Action Unit 3"),
         (("--label", "fear", "--units", "24", "25"), 2, "24 and 25 exclude each other"),
         (("--label", "fear", "--intensity", "1.5"), 2, "above 0 and at most 1, got 1.5"),
-        (("--label", "fear", "--steps", "0"), 2, "steps must be 1 or more"),
+        (("--label", "fear", "--steps", "0"), 2, "steps must be 2 to 1000"),
         (("--label", "fear", "--model", "nowhere.safetensors"), 1, "there is no nowhere.safetensors; train it"),
         (("--label", "fear", "--face", "nowhere.png"), 1, "there is no picture nowhere.png"),
         (("--label", "fear", "--face", "black.png"), 1, "black.png shows no face"),
@@ -148,9 +148,9 @@ def test_a_generator_is_trained_from_the_command_line_and_gone_on_with(mimica: R
 def test_too_little_memory_is_said_with_a_smaller_setting_and_what_is_finished_is_kept(
     mimica: Run, photo: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mimica.generation.diffusion import sample
+    from mimica.generation import sampling
 
-    real, made = sample.generate, []
+    real, made = sampling.sample, []
 
     def short(*given: object, **how: object) -> object:
         made.append(1)
@@ -158,9 +158,9 @@ def test_too_little_memory_is_said_with_a_smaller_setting_and_what_is_finished_i
             raise MemoryError
         return real(*given, **how)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(sample, "generate", short)
+    monkeypatch.setattr(sampling, "sample", short)
     ask = ("augment", "generate", "--face", photo, "--label", "fear", "--intensity", 0.5, 1, "--out", "o")
-    code, _, err = mimica(*ask, "--model", model, "--frames", 12, "--steps", 1)
+    code, _, err = mimica(*ask, "--model", model, "--frames", 12, "--steps", 2)
     assert (code, err.count("\n")) == (2, 1)
     assert "12 frames by tiny need more memory than there is; take fewer with --frames, 9 at the least" in err
     assert sorted(path.name for path in Path("o").iterdir()) == ["fear-0.5.json", "fear-0.5.mp4"]

@@ -125,12 +125,12 @@ def write_ladder(
 
 def _facts(policy: Policy, one: Plan, still: Still, photo: Path, sampling: Sampling) -> dict[str, Any]:
     preview = {"note": PREVIEW} if sampling.backend == "tiny" else {}
-    steps, guidance = sampling.how
+    how, guidance = sampling.how
     return {
         "what": SYNTHETIC, **preview, "mimica": __version__, "synthetic": True, "label": one.label, "plan": one.facts(),
         "photo": {"name": photo.name, "sha256": still.sha256, "box": [round(float(edge), 1) for edge in still.box]},
         "generator": policy.state(), "fps": FPS,
-        "sampling": asdict(sampling) | {"steps": steps, "guidance": guidance},
+        "sampling": asdict(sampling) | {"steps": how.steps, "guidance": guidance.weight},
     }  # fmt: skip
 
 
@@ -160,16 +160,17 @@ def _stated(path: Path) -> Any:
 def _generated(policy: Policy, one: Plan, still: Still, sampling: Sampling) -> np.ndarray:
     import torch
 
-    from mimica.generation.diffusion.sample import generate
+    from mimica.generation.sampling import sample
     from mimica.generation.template import from_template
 
     image = torch.from_numpy(still.image.copy()).permute(2, 0, 1)[None].float() / 255
     curves, frames = torch.from_numpy(one.curves())[None].float(), one.settings.frames
-    words, (steps, guidance) = [from_template(one, tokens_at_most=TOKENS[sampling.backend]).text()], sampling.how
+    words, (how, guidance) = [from_template(one, tokens_at_most=TOKENS[sampling.backend]).text()], sampling.how
     try:
         with torch.no_grad():
             condition = policy.condition(image, curves=curves, prompts=words, frames=frames)
-        clip = generate(policy, condition, steps=steps, guidance=guidance, seed=sampling.seed)[0]
+            noise = policy.noise(condition, torch.Generator().manual_seed(sampling.seed))
+        clip = sample(policy, condition, noise, sampling=how, guidance=guidance)[0]
     except (MemoryError, torch.OutOfMemoryError):
         raise UsageError(
             f"{frames} frames by {sampling.backend} need more memory than there is; take fewer with --frames, "

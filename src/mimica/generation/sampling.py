@@ -42,11 +42,19 @@ class Trajectory:
 def grid(steps: int, shift: float = 1.0) -> Tensor:
     """Times from 1 to 0, [K + 1]; a shift above 1 moves them toward noise: t ← st / (1 + (s − 1)t).
 
+    Esser et al. 2024 (arXiv 2403.03206), eq. 23.
+
     >>> grid(4).tolist()
     [1.0, 0.75, 0.5, 0.25, 0.0]
     """
     even = torch.linspace(1, 0, steps + 1, dtype=torch.float64)
     return (shift * even / (1 + (shift - 1) * even)).float()
+
+
+def times_of(policy: Policy, sampling: SamplingSettings) -> Tensor:
+    """The times of the steps of a policy, [K + 1]; those of a model of noise are even, its ᾱ has the rest."""
+    shift = policy.shift if sampling.shift is None else sampling.shift
+    return grid(sampling.steps, shift if policy.kind == "flow" else 1.0)
 
 
 def window_at(iteration: int, settings: SamplingSettings, steps: int | None = None) -> tuple[int, ...]:
@@ -138,7 +146,7 @@ def rollout(
 
     The same generator gives the same clips to the bit. Chance is drawn on the generator's own device.
     """
-    times = grid(sampling.steps, sampling.shift if policy.kind == "flow" else 1.0)
+    times = times_of(policy, sampling)
     latents, log_probs = [noise.float()], dict[int, Tensor]()
     for number in range(sampling.steps):
         with torch.set_grad_enabled(gradient_from is not None and number >= gradient_from):

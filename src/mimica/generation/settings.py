@@ -94,8 +94,8 @@ class SamplingSettings:
     scheme: Scheme = "sde"
     """How chance enters a flow: by its stochastic equation (sde), or as DDIM has it, which in ten steps or fewer stays
     nearer to clips made without chance."""
-    shift: float = 1.0
-    """How far the steps of a flow move toward noise; 1 spaces them evenly."""
+    shift: float | None = None
+    """How far the steps of a flow move toward noise; 1 spaces them evenly, None is what suits the model."""
     window: int = 0
     """How many steps in a row have chance and are tuned, the others none; 0: all but the last."""
     window_every: int = 25
@@ -105,7 +105,7 @@ class SamplingSettings:
         for right, sentence in (
             (2 <= self.steps <= 1000, f"steps must be 2 to 1000, got {self.steps}"),
             (0 < self.noise <= 1, f"noise must be above 0 and at most 1, got {self.noise:g}"),
-            (self.shift > 0, f"shift must be above 0, got {self.shift:g}"),
+            (self.shift is None or self.shift > 0, f"shift must be above 0, got {self.shift}"),
             (
                 0 <= self.window < self.steps and self.window_every >= 1,
                 f"a window must be 0 to {self.steps - 1} steps and move every 1 or more iterations, "

@@ -11,7 +11,8 @@ import torch
 
 from mimica.errors import UsageError
 from mimica.generation.diffusion.policy import Condition, Policy, Seen
-from mimica.generation.diffusion.sample import generate
+from mimica.generation.sampling import sample
+from mimica.generation.settings import SamplingSettings
 from tiny_generator import tiny_generator
 
 SEEN: tuple[Seen, ...] = ("nothing", "image", "all")
@@ -76,7 +77,8 @@ def test_the_same_seed_gives_the_same_noise_and_the_same_clip(policy: Policy, co
     one, same, other = (policy.noise(condition, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
-    clips = [generate(policy, condition, steps=2, seed=3) for _ in range(2)]
+    noises = [policy.noise(condition, torch.Generator().manual_seed(3)) for _ in range(2)]
+    clips = [sample(policy, condition, noise, sampling=SamplingSettings(steps=2)) for noise in noises]
     assert torch.equal(*clips)
     assert clips[0].shape[:3] == (2, policy.frames(9), 3)
     assert 0 <= float(clips[0].min()) <= float(clips[0].max()) <= 1

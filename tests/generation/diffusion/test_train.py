@@ -113,5 +113,5 @@ def test_settings_that_cannot_be_are_refused(wrong: dict[str, Any], said: str) -
 
 
 def test_sampling_without_steps_is_refused() -> None:
-    with pytest.raises(UsageError, match="steps must be 1 or more"):
+    with pytest.raises(UsageError, match="steps must be 2 to 1000"):
         Sampling(steps=0)

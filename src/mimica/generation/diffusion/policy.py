@@ -53,6 +53,11 @@ class Policy(Protocol):
 
     name: str
     kind: Literal["flow", "ddim"]
+
+    @property
+    def shift(self) -> float:
+        """How far a sampler's steps move toward noise where nothing else is asked; 1 spaces them evenly."""
+
     network: nn.Module
     """What is trained; LoRA goes on it by peft, and the reference model is it with the adapter switched off."""
     lora_targets: tuple[str, ...]

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from mimica.errors import UsageError
+from mimica.generation.settings import GuidanceSettings, SamplingSettings
 
 Backend = Literal["tiny", "wan", "ltx", "cogvideox"]
 
@@ -76,14 +77,15 @@ class Sampling:
     """What all that is random depends on."""
 
     def __post_init__(self) -> None:
-        steps, guidance = self.how
-        if steps < 1 or not 0 <= guidance <= 20:
-            raise UsageError(
-                f"steps must be 1 or more and guidance 0 to 20, got {steps} steps and guidance {guidance:g}"
-            )
+        _, guidance = self.how
+        if guidance.weight > 20:
+            raise UsageError(f"guidance must be 0 to 20, got {guidance.weight:g}")
 
     @property
-    def how(self) -> tuple[int, float]:
-        """Steps and guidance, as given or as suits the generator."""
-        steps, guidance = SUITS[self.backend]
-        return (steps if self.steps is None else self.steps, guidance if self.guidance is None else self.guidance)
+    def how(self) -> tuple[SamplingSettings, GuidanceSettings]:
+        """Steps and guidance, as given or as suits the generator. Raises UsageError."""
+        steps, weight = SUITS[self.backend]
+        return (
+            SamplingSettings(steps=steps if self.steps is None else self.steps),
+            GuidanceSettings(weight=weight if self.guidance is None else self.guidance),
+        )

@@ -55,6 +55,7 @@ class Tiny:
 
     name = "tiny"
     kind: Literal["flow", "ddim"] = "flow"
+    shift = 1.0
     lora_targets: tuple[str, ...] = ("qkv", "out", "conv1", "conv2", "bend")
 
     def __init__(self, config: TinyConfig | None = None) -> None:

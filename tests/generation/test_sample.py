@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 import torch
 
-from mimica.errors import UsageError
 from mimica.generation.diffusion.policy import Condition
-from mimica.generation.diffusion.sample import generate
+from mimica.generation.sampling import sample
+from mimica.generation.settings import GuidanceSettings, SamplingSettings
 from oracles import diffusion as slow
 from tiny_generator import tiny_generator
 
@@ -15,8 +15,8 @@ from tiny_generator import tiny_generator
 class Known:
     """A policy whose answer is a formula of latents and time, and whose clips are its latents."""
 
-    def __init__(self, kind: str) -> None:
-        self.kind, self.asked = kind, []
+    def __init__(self, kind: str, shift: float = 1.0) -> None:
+        self.kind, self.shift, self.asked = kind, shift, []
 
     def noise(self, condition: Condition, generator: torch.Generator | None = None) -> torch.Tensor:
         return torch.randn(1, 2, 1, 1, 1, generator=generator)
@@ -32,6 +32,13 @@ class Known:
         return latents
 
 
+def made(policy: Any, *, steps: int, guidance: float, seed: int = 0) -> torch.Tensor:
+    """A clip made without chance."""
+    how, drawn = SamplingSettings(steps=steps), GuidanceSettings(weight=guidance)
+    noise = policy.noise(NOTHING, torch.Generator().manual_seed(seed))
+    return sample(policy, NOTHING, noise, sampling=how, guidance=drawn)
+
+
 NOTHING = Condition(tensors={}, activation=torch.zeros(1, 2), change=torch.zeros(1, 1))
 
 
@@ -39,7 +46,7 @@ NOTHING = Condition(tensors={}, activation=torch.zeros(1, 2), change=torch.zeros
 @pytest.mark.parametrize("kind", ["flow", "ddim"])
 def test_the_way_from_noise_is_what_its_formula_says(kind: str, guidance: float) -> None:
     policy = Known(kind)
-    found = generate(policy, NOTHING, steps=5, guidance=guidance, seed=4)  # type: ignore[arg-type]
+    found = made(policy, steps=5, guidance=guidance, seed=4)
     start = policy.noise(NOTHING, torch.Generator().manual_seed(4))
 
     def answer(z: float, t: float) -> float:
@@ -51,8 +58,7 @@ def test_the_way_from_noise_is_what_its_formula_says(kind: str, guidance: float)
 
 
 def test_a_policy_with_a_shift_spends_more_of_its_steps_near_noise() -> None:
-    policy, times = Known("flow"), []
-    policy.shift = 3.0  # type: ignore[attr-defined]
+    policy, times = Known("flow", shift=3.0), []
     answer = policy.predict
 
     def heard(latents: torch.Tensor, t: torch.Tensor, condition: Any, *, seen: str = "all") -> torch.Tensor:
@@ -60,27 +66,26 @@ def test_a_policy_with_a_shift_spends_more_of_its_steps_near_noise() -> None:
         return answer(latents, t, condition, seen=seen)
 
     policy.predict = heard  # type: ignore[method-assign]
-    generate(policy, NOTHING, steps=4, guidance=1.0)  # type: ignore[arg-type]
+    made(policy, steps=4, guidance=1.0)
     assert times == pytest.approx([3 * u / (1 + 2 * u) for u in (1.0, 0.75, 0.5, 0.25)])
 
 
 def test_without_guidance_the_network_is_asked_once_a_step() -> None:
     policy = Known("flow")
-    generate(policy, NOTHING, steps=3, guidance=1.0)  # type: ignore[arg-type]
+    made(policy, steps=3, guidance=1.0)
     assert policy.asked == ["all"] * 3
-    generate(policy, NOTHING, steps=1, guidance=2.0)  # type: ignore[arg-type]
-    assert sorted(policy.asked[3:]) == ["all", "image"]
+    made(policy, steps=2, guidance=2.0)
+    assert sorted(policy.asked[3:]) == ["all"] * 2 + ["image"] * 2
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
     policy = tiny_generator()
     condition = policy.condition(torch.rand(2, 3, 16, 16), curves=torch.rand(2, 9, 17), frames=9)
-    one, same, other = (generate(policy, condition, steps=2, seed=seed) for seed in (5, 5, 6))
+    one, same, other = (
+        sample(policy, condition, policy.noise(condition, torch.Generator().manual_seed(seed)),
+               sampling=SamplingSettings(steps=2))
+        for seed in (5, 5, 6)
+    )  # fmt: skip
     assert one.shape == (2, 9, 3, 16, 16)
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
-
-
-def test_a_clip_takes_a_step_or_more() -> None:
-    with pytest.raises(UsageError, match="one step or more"):
-        generate(Known("flow"), NOTHING, steps=0)  # type: ignore[arg-type]
