@@ -43,11 +43,12 @@ def test_faces_are_cut_and_the_tables_named(mimica: Run) -> None:
 def test_every_flag_reaches_what_is_cut(mimica: Run) -> None:
     Path("labels.csv").write_text("source,label\nanger1,fear\n")
     flags = ["--size", 40, "--margin", 0.25, "--fps", 2.5, "--min-face", 30, "--min-frames", 3, "--min-quality", 0.1,
-             "--keep", "all", "--no-align", "--format", "png", "--labels", "labels.csv"]  # fmt: skip
+             "--keep", "all", "--no-align", "--format", "png", "--labels", "labels.csv",
+             "--scene-mask-face"]  # fmt: skip
     assert mimica("data", "faces", "in/anger", "--out", "set", *flags)[0] == DONE
     assert json.loads(Path("set/about.json").read_text())["facts"] == {
         "size": 40, "margin": 0.25, "fps": 2.5, "min_face": 30, "min_frames": 3, "min_quality": 0.1, "keep": "all",
-        "align": False, "format": "png",
+        "align": False, "format": "png", "scene_mask_face": True,
     }  # fmt: skip
     assert [row["label"] for row in rows("set/clips.csv")] == ["", "fear"]
     pictures = list(Path("set/clips/anger1-0/faces").iterdir())

@@ -38,7 +38,7 @@ def of_both(tmp_path_factory: pytest.TempPathFactory, tiny_dual: DualEncoder) ->
 def test_predict_writes_what_face_and_scene_say_alone_and_a_page_of_three_rows(
     mimica: Command, of_both: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mimica.reading.reader.load_detector", lambda *how, **other: Squares())
+    monkeypatch.setattr("mimica.reading.sightings.load_detector", lambda *how, **other: Squares())
     film(tmp_path / "a.mp4", alone(50))
     how = ("--fps", "10", "--window", "8", "--stride", "4", "--format", "csv", "jsonl", "html")
     code, _, _ = mimica("predict", tmp_path / "a.mp4", "--model", of_both, "--out", "out", *how)

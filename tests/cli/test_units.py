@@ -99,7 +99,7 @@ def test_the_order_of_the_table_is_that_of_the_sources_however_many_are_read_at_
     from mimica.reading import job
 
     alone = job._alone
-    monkeypatch.setattr(job, "_alone", lambda made, waiting, *others: alone(made, waiting[::-1], *others))
+    monkeypatch.setattr(job, "_alone", lambda reader, made, waiting, *rest: alone(reader, made, waiting[::-1], *rest))
     assert mimica("units", clip_of(drawn, 0), clip_of(drawn, 1), *exactly)[0] == DONE
     assert table_of(tmp_path / "units.csv") == pytest.approx(
         np.concatenate([truth(drawn, 0), truth(drawn, 1)]), abs=1e-3

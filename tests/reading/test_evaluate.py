@@ -31,9 +31,9 @@ class Scripted:
 
     def __init__(self, script: Mapping[str, Sequence[Reading] | str]) -> None:
         self.script = script
-        self.recogniser = SimpleNamespace(space=EXPRESSIONS)
+        self.recogniser, self.scenes = SimpleNamespace(space=EXPRESSIONS), False
 
-    def read(self, path: Path, clips: Any = None) -> Iterator[object]:
+    def read(self, path: Path, clips: Any = None, scene: Path | None = None) -> Iterator[object]:
         told = self.script[str(path)]
         if isinstance(told, str):
             raise InputError(told)

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from mimica.encoders.library import quiet
 from mimica.errors import AssetError, MissingExtra, UsageError
 from mimica.generation.diffusion.policy import Condition, Policy, Seen
 from mimica.generation.diffusion.settings import Backend
@@ -216,7 +217,9 @@ def open_pipeline(backend: Backend, model: str | None = None, *, device: str = "
     named = model or weights.name
     precision = torch.float32 if device == "cpu" else torch.bfloat16
     try:
-        pipeline = getattr(diffusers, weights.pipeline).from_pretrained(named, dtype=precision, local_files_only=True)
+        with quiet():
+            kind = getattr(diffusers, weights.pipeline)
+            pipeline = kind.from_pretrained(named, dtype=precision, local_files_only=True)
     except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
         text = " ".join(str(error).split())[:120]
         raise AssetError(
