@@ -34,10 +34,17 @@ def joined(sets: Sequence[ClipSet]) -> ClipSet:
     space = _joined_space([one.space for one in sets])
     labels = np.concatenate([np.array([space.index(one.space.names[y]) for y in one.labels]) for one in sets])
     names = [name for one in sets for name in one.names]
-    frames = [_in_colour(clip) for one in sets for clip in one.frames]
+    frames = of_one_kind([clip for one in sets for clip in one.frames])
     origin = " and ".join(str(one.manifest.get("origin", "")) for one in sets)
     stated = {**manifest(origin, names, labels, space), "of": [dict(one.manifest) for one in sets]}
     return ClipSet(frames=frames, labels=labels, names=names, space=space, manifest=stated)
+
+
+def of_one_kind(frames: Sequence[Frames]) -> list[Frames]:
+    """The frames of clips, grey ones on three channels where others are in colour."""
+    if len({isinstance(clip, np.ndarray) and clip.shape[-1] for clip in frames}) == 1:
+        return list(frames)
+    return [np.broadcast_to(clip, (*clip.shape[:3], 3)) if isinstance(clip, np.ndarray) else clip for clip in frames]
 
 
 def _joined_space(spaces: Sequence[LabelSpace]) -> LabelSpace:
@@ -46,7 +53,3 @@ def _joined_space(spaces: Sequence[LabelSpace]) -> LabelSpace:
         name=" and ".join(dict.fromkeys(space.name for space in spaces)), names=tuple(described),
         descriptions=tuple(described.values()),
     )  # fmt: skip
-
-
-def _in_colour(clip: Frames) -> Frames:
-    return np.broadcast_to(clip, (*clip.shape[:3], 3)) if isinstance(clip, np.ndarray) else clip

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mimica.data.clipset import ClipSet, Frames
+from mimica.data.clipset import ClipSet
 from mimica.data.generated import Generated
+from mimica.data.joined import of_one_kind
 from mimica.errors import UsageError
 
 if TYPE_CHECKING:
@@ -105,12 +106,9 @@ def together(real: ClipSet, generated: Generated) -> ClipSet:
     """Real clips and after them generated ones, as one set; grey pictures beside coloured ones have three channels."""
     made = generated.clips
     scenes = None if real.scenes is None or made.scenes is None else [*real.scenes, *made.scenes]
-    frames = [*real.frames, *made.frames]
-    if len({isinstance(clip, np.ndarray) and clip.shape[-1] for clip in frames}) > 1:
-        frames = [_in_colour(clip) for clip in frames]
     return replace(
-        real, frames=frames, labels=np.concatenate([real.labels, made.labels]), scenes=scenes,
-        names=[*real.names, *made.names], groups=None,
+        real, frames=of_one_kind([*real.frames, *made.frames]), labels=np.concatenate([real.labels, made.labels]),
+        scenes=scenes, names=[*real.names, *made.names], groups=None,
     )  # fmt: skip
 
 
@@ -193,7 +191,3 @@ def refuse(recipe: Training, real: ClipSet, generated: Generated, whole: int) ->
             "the schedule plateau ends where validation stands still, so that nobody knows when its last steps on real "
             "clips alone are due; choose --schedule cosine, or --real-last 0"
         )
-
-
-def _in_colour(clip: Frames) -> Frames:
-    return np.broadcast_to(clip, (*clip.shape[:3], 3)) if isinstance(clip, np.ndarray) else clip
