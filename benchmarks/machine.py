@@ -25,6 +25,8 @@ CORES = 2
 class Ran:
     """How a process went: seconds by the clock and of all cores, the most memory it held in megabytes (10^6 bytes).
 
+    Memory is never less than what the process that started it held then: Linux counts from before the program is
+    loaded. Whoever measures memory starts children before anything heavy, or has them tell of their own.
     `lines` holds what it printed, each line with the moment it came, in seconds since the process was started.
     """
 
