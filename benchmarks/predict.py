@@ -47,13 +47,13 @@ def watched() -> Iterator[Spent]:
     from mimica.reading.reader import _Run
     from mimica.reading.sightings import Sightings
     from mimica.reading.sinks.base import FileSink
-    from mimica.recognition.model import Recogniser
+    from mimica.recognition.frames import KeptFrames
     from mimica.video.read import Video
 
     spent: Spent = defaultdict(float)
     parts = (
         ("detect", Mtcnn, ("detect",)), ("track", Sightings, ("_who",)), ("track", _Run, ("_views",)),
-        ("encode", Recogniser, ("probabilities",)),
+        ("encode", KeptFrames, ("views",)),
         ("write", FileSink, ("__enter__", "append", "__exit__")),
     )  # fmt: skip
     frames = Video.frames
@@ -82,6 +82,8 @@ def measure(reader: Any, source: Path, formats: tuple[str, ...]) -> dict[str, An
         seconds, cpu = time.perf_counter() - began, time.process_time() - used
     if outcome.state != "done":
         raise SystemExit(outcome.error)
+    if missing := {"decode", "detect", "track", "encode", "write"} - set(spent):
+        raise SystemExit(f"what was watched is not where it was: {', '.join(sorted(missing))} took no time at all")
     shares = {name: spent[name] / seconds for name in ("decode", "detect", "track", "encode", "write")}
     return {"seconds": seconds, "cpu_seconds": cpu, "shares": shares | {"rest": 1 - sum(shares.values())}}
 
