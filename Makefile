@@ -20,7 +20,7 @@ install: .venv/.all
 	@touch $@ .venv/.core
 
 test: .venv/.all
-	$(BIN)/mimica assets fetch mtcnn $(SAMPLES)
+	$(BIN)/mimica assets fetch mtcnn face-landmarker $(SAMPLES)
 	$(BIN)/python -m pytest -n auto --durations=5
 
 lint: .venv/.all
