@@ -86,6 +86,11 @@ def restate(path: Path, **facts: Any) -> None:
     put(path.with_suffix(".json"), (json.dumps(told, indent=2, default=str) + "\n").encode())
 
 
+def halved(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The same in half precision, as weights are shipped; whole numbers stay."""
+    return {name: t.half() if t.is_floating_point() else t for name, t in tensors.items()}
+
+
 def pack(path: Path, tensors: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> None:
     """Write tensors and the facts about them to one file, which is the old one or the new one at any moment."""
     from safetensors.torch import save as to_bytes

@@ -49,6 +49,16 @@ def unknown(kind: str, name: str, choices: Iterable[str]) -> UsageError:
     return UsageError(f"unknown {kind} '{name}'{hint} Choose from: {', '.join(listed)}")
 
 
+def require(*rules: tuple[object, str]) -> None:
+    """Raise UsageError with the sentence of the first rule that does not hold; each is what must be, and its sentence.
+
+    >>> require((True, "never said"))
+    """
+    for right, sentence in rules:
+        if not right:
+            raise UsageError(sentence)
+
+
 DEFECT = "a defect of Mimica, which you could report"
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from mimica import checkpoint
 from mimica.errors import CheckpointError
-from mimica.training import loop
+from mimica.training import log, loop
 from mimica.training.loop import LoopConfig, train
 from mimica.training.state import State
 from tiny_runs import CONFIG, Killed, Line, Points, kill_at, rows, run, state
@@ -42,7 +42,7 @@ def test_a_killed_run_goes_on_to_the_same_weights_as_one_that_was_not(
 
 
 @pytest.mark.parametrize("save_every", [0, 2])
-@pytest.mark.parametrize("place", [(State, "save"), (loop, "_log")], ids=["state", "log"])
+@pytest.mark.parametrize("place", [(State, "save"), (log, "append")], ids=["state", "log"])
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("which", range(1, 4))
 def test_a_run_that_is_killed_while_it_writes_loses_no_row_and_doubles_none(
@@ -51,14 +51,14 @@ def test_a_run_that_is_killed_while_it_writes_loses_no_row_and_doubles_none(
     whole = run(tmp_path / "whole")
     write, written = getattr(*place), []
 
-    def killed(*given: Any) -> None:
+    def killed(*given: Any, **named: Any) -> None:
         written.append(1)
         if when == "after":
-            write(*given)
+            write(*given, **named)
         if len(written) == which:
             raise Killed
         if when == "before":
-            write(*given)
+            write(*given, **named)
 
     with monkeypatch.context() as patch:
         patch.setattr(*place, killed)

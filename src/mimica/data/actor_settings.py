@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from mimica.errors import UsageError
+from mimica.errors import require
 
 Part = Literal["train", "test"]
 Proportions = Literal["equal", "dfew"]
@@ -47,7 +47,7 @@ class ActorSettings:
 
     def __post_init__(self) -> None:
         low, high = self.intensity
-        for right, sentence in (
+        require(
             (self.clips >= 1, f"clips must be 1 or more, got {self.clips}"),
             (SMALLEST <= self.size <= LARGEST, f"size must be {SMALLEST} to {LARGEST} pixels, got {self.size}"),
             (self.frames >= 1, f"frames must be 1 or more, got {self.frames}"),
@@ -82,9 +82,7 @@ class ActorSettings:
                 not self.paired or self.clips % 2 == 0,
                 f"clips must be even, as each clip to test direction on comes with its reversal, got {self.clips}",
             ),
-        ):
-            if not right:
-                raise UsageError(sentence)
+        )
 
     @property
     def paired(self) -> bool:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from mimica.errors import UsageError
+from mimica.errors import require
 
 Keep = Literal["largest", "all"]
 Format = Literal["jpg", "png"]
@@ -41,7 +41,7 @@ class FacesSettings:
     """jpg is small, png without loss."""
 
     def __post_init__(self) -> None:
-        for right, sentence in (
+        require(
             (SMALLEST <= self.size <= LARGEST, f"size must be {SMALLEST} to {LARGEST} pixels, got {self.size}"),
             (-0.9 <= self.margin <= 4, f"margin is a fraction from -0.9 to 4, got {self.margin:g}"),
             (0 < self.fps < math.inf, f"fps must be a number above 0, got {self.fps:g}"),
@@ -53,6 +53,4 @@ class FacesSettings:
             (0 <= self.min_quality <= 1, f"min-quality must be from 0 to 1, got {self.min_quality:g}"),
             (self.keep in ("largest", "all"), f"keep is largest or all, got {self.keep!r}"),
             (self.format in ("jpg", "png"), f"format is jpg or png, got {self.format!r}"),
-        ):
-            if not right:
-                raise UsageError(sentence)
+        )

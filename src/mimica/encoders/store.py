@@ -23,9 +23,8 @@ def save_encoder(path: Path, vision: Vision, project: Tensor, facts: Mapping[str
     """Write a vision tower and a text projection [d, D] in half precision."""
     tensors = {f"vision.{name}": value for name, value in vision.state_dict().items()}
     tensors["project"] = project
-    half = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
     stated = {"kind": "encoder", "architecture": vision.architecture, "config": vision.config.facts(), **facts}
-    checkpoint.save(path, half, stated)
+    checkpoint.save(path, checkpoint.halved(tensors), stated)
 
 
 def encoder_size(path: Path) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mimica.errors import UsageError
+from mimica.errors import UsageError, require
 
 Manner = Literal["spontaneous", "posed"]
 Backend = Literal["wan", "ltx", "cogvideox", "tiny"]
@@ -102,7 +102,7 @@ class SamplingSettings:
     """After how many iterations of tuning that window moves on by a step."""
 
     def __post_init__(self) -> None:
-        for right, sentence in (
+        require(
             (2 <= self.steps <= 1000, f"steps must be 2 to 1000, got {self.steps}"),
             (0 < self.noise <= 1, f"noise must be above 0 and at most 1, got {self.noise:g}"),
             (self.shift is None or self.shift > 0, f"shift must be above 0, got {self.shift}"),
@@ -111,9 +111,7 @@ class SamplingSettings:
                 f"a window must be 0 to {self.steps - 1} steps and move every 1 or more iterations, "
                 f"got {self.window} and {self.window_every}",
             ),
-        ):
-            if not right:
-                raise UsageError(sentence)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,7 +244,7 @@ class TuningSettings:
                             "evaluate_every": 0, "save_every": 1, "patience": 1}.items():  # fmt: skip
             if getattr(self, name) < least:
                 raise UsageError(f"{name} must be at least {least}, not {getattr(self, name)}")
-        for right, sentence in (
+        require(
             (self.steps and min(self.steps) > 1, f"steps must be one number or more, each above 1, got {self.steps}"),
             (self.lr > 0, f"lr must be above 0, got {self.lr:g}"),
             (0 < self.clip_range < 1, f"clip-range must be between 0 and 1, got {self.clip_range:g}"),
@@ -257,9 +255,7 @@ class TuningSettings:
                 self.last < min(self.steps, default=2),
                 f"draft goes back through fewer steps than there are: {self.last}",
             ),
-        ):
-            if not right:
-                raise UsageError(sentence)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,16 +278,14 @@ class AllocationSettings:
     """Generating stops where so many rounds in a row left the recall of validation no higher."""
 
     def __post_init__(self) -> None:
-        for right, sentence in (
+        require(
             (0 <= self.level <= 1, f"level must be 0 to 1, got {self.level:g}"),
             (self.most >= 0 and self.most_scarce >= 0, "most and most-scarce must be 0 or more"),
             (self.focus >= 0, f"focus must be 0 or more, got {self.focus:g}"),
             (0 < self.limit <= 1, f"limit must be above 0 and at most 1, got {self.limit:g}"),
             (0 < self.least_accepted < 1, f"least-accepted must be between 0 and 1, got {self.least_accepted:g}"),
             (self.rounds >= 1, f"rounds must be 1 or more, got {self.rounds}"),
-        ):
-            if not right:
-                raise UsageError(sentence)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

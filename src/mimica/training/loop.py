@@ -11,9 +11,7 @@ of one process with a batch n times as large, to rounding.
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -24,9 +22,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mimica import checkpoint
 from mimica.encoders.towers import recompute
 from mimica.errors import MimicaError, MissingExtra, UsageError, unknown
+from mimica.training import log
 from mimica.training.average import Average
 from mimica.training.best import Best
 from mimica.training.memory import enough_memory
@@ -169,7 +167,7 @@ def train(
         here = state.restore() if resume else Progress()
     if all_of_us.main:
         state.forget(here)
-        _cut(out / "metrics.jsonl", here.epoch)
+        log.cut(out / "metrics.jsonl", "epoch", here.epoch)
 
     while here.epoch < config.epochs and not falling.over:
         began, before = time.monotonic() - here.seconds, here.epoch * steps
@@ -217,7 +215,7 @@ def train(
         here = Progress(epoch=here.epoch + 1)
         if all_of_us.main:
             # In this order: what was logged but not saved is trained and logged again, never the other way round.
-            _log(out / "metrics.jsonl", row)
+            log.append(out / "metrics.jsonl", row, digits=5)
             state.save(here)
             report(row)
     average.settle()
@@ -279,26 +277,3 @@ def _refuse_astray(loss: Tensor, norm: Tensor | None, here: Progress, config: Lo
                 f"the {what} became {float(value)} in epoch {here.epoch + 1}, step {here.step + 1}; begin again with a "
                 f"smaller lr than {config.lr:g}, a longer warmup or precision no, and look for such numbers in the data"
             )
-
-
-def _cut(log: Path, epoch: int) -> None:
-    """Take out of the log what a killed run wrote after it was last saved, and half a line if it ends in one."""
-    if log.exists():
-        kept = [line for line in log.read_text(errors="replace").splitlines() if _epoch_of(line) < epoch]
-        checkpoint.put(log, "".join(f"{line}\n" for line in kept).encode())
-
-
-def _epoch_of(line: str) -> float:
-    try:
-        return float(json.loads(line)["epoch"])
-    except (ValueError, TypeError, KeyError):
-        return math.inf
-
-
-def _log(log: Path, row: Mapping[str, Any]) -> None:
-    told = {key: round(value, 5) if isinstance(value, float) else value for key, value in row.items()}
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a") as file:
-        file.write(json.dumps(told) + "\n")
-        file.flush()
-        os.fsync(file.fileno())

@@ -47,11 +47,8 @@ class State:
 
     def save(self, progress: Progress) -> None:
         """Put the state in its file, which is the old one or the new one at any moment."""
-        tensors = {f"weights.{name}": t for name, t in self._weights().items()}
-        tensors |= {f"average.{name}": t for name, t in self.average.weights.items()}
+        tensors = self._learning().tensors()
         tensors |= {f"best.{name}": t for name, t in self.best.weights.items()}
-        for number, entry in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{key}": torch.as_tensor(value) for key, value in entry.items()}
         scaler = None if self.scaler is None else self.scaler.state_dict()
         facts = {"kind": "state", **asdict(progress), "best": self.best.facts(), "scaler": scaler}
         if self.falling.schedule is not None:
@@ -71,48 +68,87 @@ class State:
         """
         if not self.path.exists():
             return Progress()
-        try:
-            tensors, facts = checkpoint.unpack(self.path)
-        except CheckpointError as error:
-            raise CheckpointError(f"{error}; begin without --resume") from None
+        tensors, facts = unpacked(self.path)
         self._check(facts)
-        weights = _under("weights.", tensors)
-        if _shapes(weights) != _shapes(self._weights()):
-            raise CheckpointError(
-                f"{self.path} is the state of another model; choose another --out or begin without --resume"
-            )
-        copy(self._weights(), weights)
-        copy(self.average.weights, _under("average.", tensors))
+        self._learning().restore(tensors, self.path)
         self.best.restore(facts.get("best", {"epoch": None}), _under("best.", tensors))
         if "falling" in facts:
             self.falling.restore(facts["falling"])
-        self._restore_optimizer(_under("optimizer.", tensors))
         if self.scaler is not None:
             self.scaler.load_state_dict(facts["scaler"])
         return Progress(epoch=facts["epoch"], step=facts["step"], sums=facts["sums"], seconds=facts["seconds"])
 
-    def _weights(self) -> dict[str, Tensor]:
-        return learned(self.module) | counted(self.module)
+    def _learning(self) -> Learning:
+        return Learning(module=self.module, optimizer=self.optimizer, average=self.average)
 
     def _check(self, facts: Mapping[str, Any]) -> None:
         if facts.get("kind") != "state":
             raise CheckpointError(f"{self.path} is no state of a run; begin without --resume")
-        then, now = _flat(facts["settings"]), _flat(json.loads(json.dumps(self.settings, default=str)))
-        if changed := sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name)):
-            raise CheckpointError(
-                f"{self.path} was made with another {', '.join(changed)}; resume with the same or choose another --out"
-            )
+        refuse_others(self.path, _flat(facts["settings"]), _flat(as_json(self.settings)))
 
-    def _restore_optimizer(self, tensors: Mapping[str, Tensor]) -> None:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learning:
+    """What every run changes from step to step: weights, their average, and what the optimizer remembers of them."""
+
+    module: nn.Module
+    optimizer: Any
+    average: Average
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All of it by name; see `restore`."""
+        tensors = {f"weights.{name}": t for name, t in self._weights().items()}
+        tensors |= {f"average.{name}": t for name, t in self.average.weights.items()}
+        for number, entry in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{key}": torch.as_tensor(value) for key, value in entry.items()}
+        return tensors
+
+    def restore(self, tensors: Mapping[str, Tensor], path: Path) -> None:
+        """Bring it to what `tensors` said, which `path` holds.
+
+        Raises CheckpointError for those of another model, before anything is changed.
+        """
+        own, weights = self._weights(), _under("weights.", tensors)
+        if _shapes(weights) != _shapes(own):
+            raise CheckpointError(
+                f"{path} is the state of another model; choose another --out or begin without --resume"
+            )
+        copy(own, weights)
+        copy(self.average.weights, _under("average.", tensors))
         params = [p for group in self.optimizer.param_groups for p in group["params"]]
         entries: dict[int, dict[str, Tensor]] = {}
-        for name, value in tensors.items():
+        for name, value in _under("optimizer.", tensors).items():
             number, key = name.split(".")
             like = params[int(number)]
             # Laid out in memory as the weights are, since the order of a sum may depend on it.
             laid = torch.empty_like(like, dtype=value.dtype).copy_(value) if value.shape == like.shape else value
             entries.setdefault(int(number), {})[key] = laid
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": entries})
+
+    def _weights(self) -> dict[str, Tensor]:
+        return learned(self.module) | counted(self.module)
+
+
+def unpacked(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and facts of a state's file. Raises CheckpointError for one that cannot be read."""
+    try:
+        return checkpoint.unpack(path)
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; begin without --resume") from None
+
+
+def as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as they come back from a file."""
+    told: dict[str, Any] = json.loads(json.dumps(settings, default=str))
+    return told
+
+
+def refuse_others(path: Path, then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raise CheckpointError that names the settings of a state's file which are others now."""
+    if changed := sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name)):
+        raise CheckpointError(
+            f"{path} was made with another {', '.join(changed)}; resume with the same or choose another --out"
+        )
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

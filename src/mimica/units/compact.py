@@ -107,8 +107,7 @@ def save_compact(path: Path, head: UnitHead, *, encoder: str, identity: str, fac
         "kind": KIND, "architecture": "stem-head", "config": head.config.facts(),
         "units": list(ORDER), "encoder": encoder, "encoder_sha256": identity,
     }  # fmt: skip
-    half = {name: t.half() if t.is_floating_point() else t for name, t in head.state_dict().items()}
-    checkpoint.save(path, half, {**stated, **facts})
+    checkpoint.save(path, checkpoint.halved(head.state_dict()), {**stated, **facts})
 
 
 def load_compact(path: Path, *, device: str = "cpu") -> CompactUnits:

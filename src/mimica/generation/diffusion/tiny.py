@@ -147,10 +147,8 @@ class Tiny:
 
     def save(self, path: Path, facts: Mapping[str, Any] | None = None) -> None:
         """Write the generator in half precision, and the facts about it."""
-        half = {name: t.half() if t.is_floating_point() else t for name, t in self._weights().items()}
-        checkpoint.save(
-            path, half, {"kind": "generator", "backend": self.name, "config": self.config.facts()} | dict(facts or {})
-        )
+        stated = {"kind": "generator", "backend": self.name, "config": self.config.facts()}
+        checkpoint.save(path, checkpoint.halved(self._weights()), stated | dict(facts or {}))
 
     @classmethod
     def load(cls, path: Path) -> Tiny:

@@ -9,8 +9,6 @@ one that was not.
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +18,6 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from mimica import checkpoint
 from mimica.errors import UsageError
 from mimica.generation.diffusion.policy import Condition, Policy
 from mimica.generation.reinforce.adapter import Adapter
@@ -35,6 +32,7 @@ from mimica.generation.rewards.judge import Scores
 from mimica.generation.sampling import rollout, sample, window_at
 from mimica.generation.settings import GuidanceSettings, SamplingSettings, TuningSettings
 from mimica.generation.targets import Targets
+from mimica.training import log
 from mimica.training.average import Average
 
 Report = Callable[[Mapping[str, Any]], None]
@@ -82,7 +80,7 @@ def tune(
     done, stopped = state.restore() if resume else (0, None)
     if not done:
         state.path.unlink(missing_ok=True)
-    _cut(out / LOG, done)
+    log.cut(out / LOG, "iteration", done)
     done, stopped = _iterations(run, state, done, stopped, out / LOG, report)
     run.average.settle()
     run.adapter.save(out / ADAPTER, generator=run.before, tuning=asdict(settings), iterations=done, stopped=stopped)
@@ -90,7 +88,7 @@ def tune(
 
 
 def _iterations(
-    run: _Run, state: TuningState, done: int, stopped: str | None, log: Path, report: Report
+    run: _Run, state: TuningState, done: int, stopped: str | None, path: Path, report: Report
 ) -> tuple[int, str | None]:
     """What is left to do of a run; gives how many iterations are done then, and why it stopped if it did."""
     settings = run.settings
@@ -102,13 +100,13 @@ def _iterations(
             stopped = run.watch.reason(row.get("kl", 0.0))
         done += 1
         # In this order: what was logged but not saved is made and logged again, never the other way round.
-        _log(log, row | ({"stopped": stopped} if stopped else {}))
+        log.append(path, row | ({"stopped": stopped} if stopped else {}), digits=6)
         if stopped or done % settings.save_every == 0 or done == settings.iterations:
             state.save(done, stopped)
         report(row)
     if last := run.evaluation(done, last=True):
         # The state is from before it: a run that is given more iterations judges these clips again in its turn.
-        _log(log, {"iteration": done, **last})
+        log.append(path, {"iteration": done, **last}, digits=6)
         report({"iteration": done, **last})
     return done, stopped
 
@@ -295,26 +293,3 @@ def _generator(seed: int, *place: int) -> Generator:
     """Random numbers that are a function of a place in a run."""
     mixed = np.random.SeedSequence((seed % 2**64, *place)).generate_state(1)[0]
     return torch.Generator().manual_seed(int(mixed))
-
-
-def _log(log: Path, row: Mapping[str, Any]) -> None:
-    told = {key: round(value, 6) if isinstance(value, float) else value for key, value in row.items()}
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a") as file:
-        file.write(json.dumps(told) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _cut(log: Path, done: int) -> None:
-    """Take out of the log what a killed run wrote after it was last saved, and half a line if it ends in one."""
-    if log.exists():
-        lines = log.read_text(errors="replace").splitlines()
-        checkpoint.put(log, "".join(f"{line}\n" for line in lines if _iteration_of(line) < done).encode())
-
-
-def _iteration_of(line: str) -> float:
-    try:
-        return float(json.loads(line)["iteration"])
-    except (ValueError, TypeError, KeyError):
-        return float("inf")
