@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -22,13 +21,13 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from mimica import __version__
 from mimica.data.actor import UNIT_ORDER, ActorClips, space_of, together
 from mimica.data.actor_renders import render_of
 from mimica.data.actor_settings import ActorSettings
 from mimica.data.clipset import ABOUT_FILE, SPACE_FILE
+from mimica.data.pictures import save_frames
 from mimica.data.whole import whole
 from mimica.errors import InputError, UsageError
 from mimica.labels import EXPRESSIONS
@@ -137,24 +136,12 @@ def _written(out: Path, settings: ActorSettings, numbers: range) -> ActorClips:
     for i in missing:
         for folder, seen in zip(folders[i], (drawn.face, drawn.behind), strict=False):
             assert seen is not None
-            _save(folder, seen[i].permute(0, 2, 3, 1).numpy(), f"synthetic face, {way.how}; no photograph")
+            save_frames(folder, seen[i].permute(0, 2, 3, 1).numpy(), f"synthetic face, {way.how}; no photograph")
     return drawn
 
 
 def _whole(folder: Path, settings: ActorSettings) -> bool:
     return len(list(folder.glob("frame_*.png"))) == settings.frames
-
-
-def _save(folder: Path, frames: np.ndarray, what: str) -> None:
-    """The frames uint8 [T, S, S, 3] of a clip as pictures, which are there all at once or not at all."""
-    stated = PngInfo()
-    stated.add_text("Description", what)
-    with whole(folder) as path:
-        shutil.rmtree(path, ignore_errors=True)
-        path.mkdir(parents=True)
-        for t, frame in enumerate(frames):
-            Image.fromarray(frame).save(path / f"frame_{t:04d}.png", pnginfo=stated)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _rows(numbers: range, drawn: ActorClips, settings: ActorSettings) -> Iterator[list[Any]]:

@@ -25,6 +25,9 @@ from mimica.labels import EXPRESSIONS, LabelSpace
 COLUMNS = ("path", "label", "part", "fold", "group", "scene", "caption")
 """The columns that are read here; the first two must be there."""
 
+_PERSON = "actor"
+"""Who is seen, in tables of synthetic clips, where no column `group` says it; numbers are those of a part's own."""
+
 _ALSO = {
     "part": ", though other rows have one",
     "fold": ", though other rows have one",
@@ -40,7 +43,7 @@ def table_items(path: Path, space: LabelSpace, *, fold: int | None = None) -> li
     Raises InputError that names the row where a column, a file or a class is wrong, UsageError for a fold
     that the table does not have, or none where it has nothing else that parts it.
     """
-    columns, rows = read_rows(path, COLUMNS)
+    columns, rows = read_rows(path, (*COLUMNS, _PERSON))
     for column in ("path", "label"):
         if columns and column not in columns:
             raise InputError(f"{path} has no column '{column}'; it has {', '.join(columns)}")
@@ -83,13 +86,18 @@ def _item(
     part = row["part"] if fold is None else "test" if row["fold"] == str(fold) else row["part"] or "train"
     try:
         return Item(
-            path=file, label=space.index(row["label"]), part=part, group=row["group"], scene=scene,
+            path=file, label=space.index(row["label"]), part=part, group=row["group"] or _actor(row),
+            scene=scene,
             caption=row["caption"],
         )  # fmt: skip
     except UsageError as error:
         stated = (table.parent / SPACE_FILE).exists()
         hint = "" if stated else f". Classes of your own are stated in {SPACE_FILE} beside the table"
         raise InputError(f"{table}, row {number}: {error}{hint}") from None
+
+
+def _actor(row: Mapping[str, str]) -> str:
+    return f"actor {row[_PERSON]} of {row['part'] or 'no part'}" if row[_PERSON] else ""
 
 
 def read_rows(path: Path, read: Sequence[str]) -> tuple[list[str], list[dict[str, str]]]:

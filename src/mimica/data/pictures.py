@@ -1,0 +1,44 @@
+"""A clip as a folder of numbered pictures, without loss, and what tells it from others. T frames, S side in pixels."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from mimica.data.whole import whole
+
+PICTURES = "frame_*.png"
+"""What the pictures of a clip are called, in their order."""
+
+
+def save_frames(folder: Path, frames: np.ndarray, what: str) -> None:
+    """Write the frames uint8 [T, S, S, 3] of a clip, which are there all at once or not at all.
+
+    `what` is said in each picture, which is a PNG: that it is synthetic, and how it was made.
+    """
+    stated = PngInfo()
+    stated.add_text("Description", what)
+    with whole(folder) as path:
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(parents=True)
+        for t, frame in enumerate(frames):
+            Image.fromarray(frame).save(path / f"frame_{t:04d}.png", pnginfo=stated)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def read_frames(folder: Path) -> np.ndarray:
+    """The frames uint8 [T, S, S, 3] that `save_frames` wrote."""
+    return np.stack([np.asarray(Image.open(path).convert("RGB")) for path in sorted(folder.glob(PICTURES))])
+
+
+def digest_of_folder(folder: Path) -> str:
+    """The sha256 over all pictures of a clip, in order; that of nothing where there are none."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob(PICTURES)):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
