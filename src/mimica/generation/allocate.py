@@ -5,7 +5,7 @@ C classes. Counts and recalls are of clips to train on and to validate with; a t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,12 +105,13 @@ def allocate(
     size: int,
     *,
     rounds: Sequence[Round] = (),
+    only: Collection[str] = (),
     settings: AllocationSettings | None = None,
 ) -> Allocation:
     """What to make in the next round of at most `size` clips.
 
     `counts` [C] are real clips to train on, `recall` [C] is that of validation before any clip was made, `rounds` what
-    was done so far. A class whose clips are next to never accepted is given up; nothing is made any more where the mean
+    was done so far; `only` these classes are made, all where none is named. A class whose clips are next to never accepted is given up; nothing is made any more where the mean
     recall rose in none of the last rounds.
     """
     settings, C = settings or AllocationSettings(), len(names)
@@ -122,6 +123,8 @@ def allocate(
     made = np.sum([one.accepted for one in rounds], 0) if rounds else np.zeros(C, int)
     lost = (asked >= _TRIED) & (made < settings.least_accepted * asked)
     lacking = np.maximum(deficits(counts, settings) - made, 0)
+    if only:
+        lacking = np.where([name in only for name in names], lacking, 0)
     rates = accept_rates(rounds, C, settings.least_accepted)
     now = np.asarray(rounds[-1].recall if rounds else recall, dtype=float)
     part = shares(np.where(lost, 0, lacking), now, rates, settings)

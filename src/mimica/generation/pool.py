@@ -1,0 +1,164 @@
+"""What the augmentation loop draws on: real clips to learn from with their unit curves, and others to validate with.
+
+N clips to learn from, M to validate with, T frames of a clip, A units, C classes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mimica.data.clipset import ClipSet, items, load, load_held, parse
+from mimica.errors import InputError, UsageError
+from mimica.generation.alignment import Alignment, align
+from mimica.generation.knowledge import KnowledgeBase, build, hidden
+from mimica.generation.measured import MeasuredClips, measured_clips
+from mimica.generation.provenance import HeldBack
+from mimica.generation.targets import Targets
+
+AT_REST = 0.1
+"""A frame whose units are all weaker than this shows a face at rest, from which a clip can begin."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Still:
+    """A frame uint8 [S, S, 3] of clip `place` in which a face is at rest, and who it is."""
+
+    place: int
+    image: np.ndarray
+    person: str
+
+    @property
+    def sha256(self) -> str:
+        """The digest of its pixels."""
+        return digest(self.image)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """Real clips: `train` with `curves` N of [T, A], NaN where a unit was not measured, and `people`; and `held`.
+
+    `known` is what is known of classes in units, `base` the cards that prompts are written from, `barred` what no
+    generated clip may come from: everyone and every picture that is measured on.
+    """
+
+    spec: str
+    train: ClipSet
+    held: ClipSet
+    curves: tuple[np.ndarray, ...]
+    people: tuple[str, ...]
+    known: Alignment
+    base: KnowledgeBase
+    barred: HeldBack
+
+    @property
+    def counts(self) -> list[int]:
+        """How many clips to learn from each class has [C]."""
+        return list(self.train.counts().values())
+
+    def still(self, label: str, number: int, seed: int) -> Still:
+        """The still that clip `number` of a class begins with: of a clip of another class where there is one.
+
+        So a class of few people is shown by many. It depends on class, number and seed alone. Raises InputError where
+        no face is at rest.
+        """
+        c = self.train.space.index(label)
+        resting = [i for i in range(len(self.train)) if self._rest(i) is not None]
+        others = [i for i in resting if self.train.labels[i] != c] or resting
+        if not others:
+            raise InputError(
+                f"no clip of {self.spec} has a face at rest that a clip could begin with, all units below {AT_REST:g}"
+            )
+        place = int(np.random.default_rng([seed, number, *label.encode()]).choice(others))
+        frame = self._rest(place)
+        assert frame is not None
+        return Still(place=place, image=np.asarray(self.train.frames[place][frame]), person=self.people[place])
+
+    def _rest(self, i: int) -> int | None:
+        """The frame of clip i in which its face is at rest, if it is in any and the person is not measured on."""
+        if hidden(self.people[i]) in self.barred.people:
+            return None
+        strongest = np.nan_to_num(self.curves[i]).max(1)
+        frame = int(strongest.argmin())
+        shown = len(self.train.frames[i])
+        return min(frame * shown // len(strongest), shown - 1) if strongest[frame] < AT_REST else None
+
+    def targets(self, frames: int, most: int = 96) -> tuple[Tensor, Targets]:
+        """Real clips [n, T, 3, S, S] in 0 to 1 with their own curves as plans: what rewards are calibrated on.
+
+        Evenly spread over the clips to learn from, of `frames` frames each.
+        """
+        places = np.unique(np.linspace(0, len(self.train) - 1, min(most, len(self.train))).round().astype(int))
+        clips = torch.stack([tensor_of(resampled(self.train.frames[i], frames)) for i in places])
+        curves = torch.stack([torch.from_numpy(resampled(np.nan_to_num(self.curves[i]), frames)) for i in places])
+        return clips, Targets(
+            images=clips[:, 0], curves=curves.float(), labels=torch.from_numpy(self.train.labels[places]).long(),
+            people=tuple(self.people[i] for i in places),
+        )  # fmt: skip
+
+
+def read_pool(spec: str, *, size: int, hold: float = 0.15) -> Pool:
+    """The pool of `table:FILE` with unit curves, pictures `size` pixels square.
+
+    `hold` is the share of people held out to validate with where the data has a part to test on and none for this.
+    Raises UsageError for data without unit curves or with nothing to validate with, InputError for what cannot be read.
+    """
+    measured = measured_clips(spec)
+    train = load(spec, part="train", size=size, frames=None, hold=hold)
+    held = load_held(spec, size=size, frames=None, hold=hold)
+    if held is None:
+        raise UsageError(
+            f"{spec} has nothing to validate with, by which is decided what to make; give some of its clips the part "
+            "validation, or others the part test"
+        )
+    learned = _those_of(measured, train, parse(spec)[1].parent)
+    if train.groups and all(train.groups):
+        learned = replace(learned, subjects=tuple(train.groups))
+    known = align(learned.curves, learned.labels, learned.space, order=learned.order)
+    return Pool(
+        spec=spec, train=train, held=held, curves=learned.curves, people=learned.subjects, known=known,
+        base=build(known, learned), barred=_barred(spec, held, size),
+    )  # fmt: skip
+
+
+def _those_of(measured: MeasuredClips, train: ClipSet, folder: Path) -> MeasuredClips:
+    """What was measured of the clips that are learned from, in their order."""
+    place = {str(folder / name): i for i, name in enumerate(measured.names)}
+    kept = [place[name] for name in train.names]
+    return MeasuredClips(
+        names=tuple(measured.names[i] for i in kept), labels=measured.labels[kept],
+        curves=tuple(measured.curves[i] for i in kept), subjects=tuple(measured.subjects[i] for i in kept),
+        space=measured.space, order=measured.order,
+    )  # fmt: skip
+
+
+def _barred(spec: str, held: ClipSet, size: int) -> HeldBack:
+    """Who and what is measured on: the part to validate with, and the part to test on where there is one."""
+    parts = [held]
+    if any(item.part == "test" for item in items(spec)):
+        parts.append(load(spec, part="test", size=size, frames=None))
+    return HeldBack(
+        people=frozenset(hidden(group) for clips in parts for group in clips.groups or () if group),
+        digests=frozenset(digest(frame) for clips in parts for clip in clips.frames for frame in np.asarray(clip[:])),
+    )
+
+
+def digest(image: np.ndarray) -> str:
+    """The sha256 of a picture's pixels and shape."""
+    return hashlib.sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()).hexdigest()
+
+
+def resampled(clip: np.ndarray, frames: int) -> np.ndarray:
+    """So many frames of a clip [T, …], evenly spread from its first to its last."""
+    return np.asarray(clip[np.linspace(0, len(clip) - 1, frames).round().astype(int)])
+
+
+def tensor_of(frames: np.ndarray) -> Tensor:
+    """Frames uint8 [T, S, S, G] as [T, 3, S, S] in 0 to 1."""
+    pictures = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 255
+    return pictures.expand(-1, 3, -1, -1)
