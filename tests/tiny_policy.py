@@ -31,6 +31,7 @@ class Plain:
 
     kind: Kind
     shift = 1.0
+    size: int = 8
     lora_targets: tuple[str, ...] = ()
     reach: float = 0.9  # an untrained network would blow up what is left of a clip at 1
 

@@ -96,6 +96,20 @@ def test_stronger_intensities_are_planned_stronger_and_nothing_else(mimica: Run,
         assert (a["unit"], a["onset"]) == (b["unit"], b["onset"])
 
 
+def test_the_weights_are_read_once_for_a_whole_ladder(
+    mimica: Run, photo: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mimica.generation.diffusion.tiny import Tiny
+
+    asked, state = [], Tiny.state
+    monkeypatch.setattr(Tiny, "state", lambda self: asked.append(self) or state(self))
+    ask = ("augment", "generate", "--face", photo, "--label", "anger", "--intensity", 0.25, 0.5, "--out", "o")
+    assert mimica(*ask, "--model", model, "--frames", 9, "--steps", 2)[0] == 0
+    assert len(asked) == 1
+    stated = [json.loads(Path(f"o/anger-{i}.json").read_text())["generator"] for i in ("0.25", "0.5")]
+    assert stated[0] == stated[1] == json.loads(json.dumps(state(asked[0])))
+
+
 @pytest.mark.parametrize(
     ("flags", "code", "said"),
     [

@@ -109,12 +109,12 @@ def write_ladder(
     policy = open_policy(sampling.backend, sampling.model, device=device)
     made = policy.frames(frames)
     plans = planned(label, intensities, units=units, frames=made, seed=sampling.seed)
-    size = getattr(policy, "size", 480)
-    still = cut_face(photo, size=size, margin=_MARGIN.get(sampling.backend, _ROOM))
+    still = cut_face(photo, size=policy.size, margin=_MARGIN.get(sampling.backend, _ROOM))
+    generator = policy.state()  # once, for it reads every weight
     clips, shown = [], {}
     for number, one in enumerate(plans):
         name = f"{one.label.replace(' ', '-')}-{max(one.strengths.values(), default=0.0):g}"
-        facts = _facts(policy, one, still, photo, sampling)
+        facts = _facts(generator, one, still, photo, sampling)
         path = out / f"{name}.mp4"
         clips.append(path)
         shown[name] = _made(policy, one, still, sampling, facts, path)
@@ -123,13 +123,13 @@ def write_ladder(
     return clips
 
 
-def _facts(policy: Policy, one: Plan, still: Still, photo: Path, sampling: Sampling) -> dict[str, Any]:
+def _facts(generator: Mapping[str, Any], one: Plan, still: Still, photo: Path, sampling: Sampling) -> dict[str, Any]:
     preview = {"note": PREVIEW} if sampling.backend == "tiny" else {}
     how, guidance = sampling.how
     return {
         "what": SYNTHETIC, **preview, "mimica": __version__, "synthetic": True, "label": one.label, "plan": one.facts(),
         "photo": {"name": photo.name, "sha256": still.sha256, "box": [round(float(edge), 1) for edge in still.box]},
-        "generator": policy.state(), "fps": FPS,
+        "generator": generator, "fps": FPS,
         "sampling": asdict(sampling) | {"steps": how.steps, "guidance": guidance.weight},
     }  # fmt: skip
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from mimica.errors import UsageError
-from mimica.generation.diffusion.policy import Condition, Policy, Seen
+from mimica.generation.diffusion.policy import Condition, Policy, Seen, along
 from mimica.generation.sampling import sample
 from mimica.generation.settings import SamplingSettings
 from tiny_generator import tiny_generator
@@ -107,8 +107,7 @@ def test_a_condition_taken_by_place_is_that_of_its_clip(policy: Policy, conditio
 def test_latents_of_a_clip_have_the_shape_of_noise_and_become_a_clip_again(
     policy: Policy, condition: Condition
 ) -> None:
-    side = getattr(policy, "size")  # noqa: B009
-    clips = torch.rand(2, policy.frames(9), 3, side, side)
+    clips = torch.rand(2, policy.frames(9), 3, policy.size, policy.size)
     with torch.no_grad():
         z = policy.encode(clips)
         again = policy.decode(z, condition)
@@ -200,8 +199,6 @@ def test_what_cogvideox_says_of_a_clip_is_turned_into_its_noise() -> None:
 
 
 def test_a_plan_is_pooled_as_latents_pool_frames() -> None:
-    from mimica.generation.diffusion.hub import along
-
     curves = torch.zeros(1, 9, 2)
     curves[0, 1:5, 0], curves[0, 5:, :] = 0.4, 1.0
     told = along(torch.cat([curves, torch.zeros(1, 9, 15)], -1), 1, 3, 4)
@@ -209,6 +206,16 @@ def test_a_plan_is_pooled_as_latents_pool_frames() -> None:
     torch.testing.assert_close(told["change"], torch.tensor([[0.4, 1.6]]))
     assert along(curves.flip(1), 1, 3, 4)["start"].tolist() == [2.0]
     assert all(not one.any() for one in along(None, 2, 3, 4).values())
+
+
+def test_a_pipeline_that_is_not_all_there_is_no_policy() -> None:
+    from mimica.generation.diffusion.hub import HubPolicy
+
+    class Silent(HubPolicy):
+        name = "silent"
+
+    with pytest.raises(TypeError, match="abstract"):
+        Silent(None, size=64)  # type: ignore[abstract]
 
 
 @pytest.mark.parametrize("name", ["wan", "ltx", "cogvideox"])

@@ -7,6 +7,7 @@ They read the plan as words; its curves say only where guidance and smoothing ma
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -18,7 +19,7 @@ from torch import Generator, Tensor, nn
 
 from mimica.encoders.library import quiet
 from mimica.errors import AssetError, MissingExtra, UsageError
-from mimica.generation.diffusion.policy import Condition, Policy, Seen
+from mimica.generation.diffusion.policy import Condition, Policy, Seen, along, flow_alpha_bar
 from mimica.generation.diffusion.settings import Backend
 
 
@@ -50,7 +51,7 @@ WEIGHTS: dict[Backend, Weights] = {
 """The weights that each backend is made for; folders of one's own are of the same kind."""
 
 
-class HubPolicy:
+class HubPolicy(ABC):
     """A pipeline of diffusers taken apart: its vae, transformer, text encoder and scheduler as a `Policy`.
 
     `size` is the side of clips in pixels. Weights are frozen but for what training puts on `network`.
@@ -70,19 +71,19 @@ class HubPolicy:
             raise UsageError(f"the side of clips of {self.name} must be a multiple of {self.multiple}, got {size}")
 
     @property
+    @abstractmethod
     def every(self) -> int:
         """How many frames of a clip go into one of latents; the first stands alone."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def shrink(self) -> int:
         """How many pixels a place of latents is wide."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def channels(self) -> int:
         """How many channels latents have."""
-        raise NotImplementedError
 
     @property
     def multiple(self) -> int:
@@ -94,21 +95,21 @@ class HubPolicy:
         """How much more of its way a sampler spends near noise; 1 for equal steps."""
         return float(self.pipeline.scheduler.config.get("flow_shift", self.pipeline.scheduler.config.get("shift", 1.0)))
 
+    @abstractmethod
     def words(self, prompts: Sequence[str]) -> dict[str, Tensor]:
         """What the text encoder makes of prompts, by name, B first."""
-        raise NotImplementedError
 
+    @abstractmethod
     def to_latents(self, clips: Tensor) -> Tensor:
         """Latents [B, C, F, h, w] of clips [B, 3, T, H, W] in −1 to 1, as large as noise."""
-        raise NotImplementedError
 
+    @abstractmethod
     def to_clips(self, latents: Tensor) -> Tensor:
         """Clips [B, 3, T, H, W] in −1 to 1 of latents [B, C, F, h, w]."""
-        raise NotImplementedError
 
+    @abstractmethod
     def run(self, latents: Tensor, t: Tensor, still: Tensor | None, words: dict[str, Tensor]) -> Tensor:
         """What the network says of latents [B, F, C, h, w], as `predict`; `still` [B, 1, C, h, w] or None."""
-        raise NotImplementedError
 
     def frames(self, wanted: int) -> int:
         """The nearest number of frames that is one more than a multiple of `every`, and more than one."""
@@ -148,8 +149,8 @@ class HubPolicy:
         return self.run(latents, t, None if seen == "nothing" else condition.tensors["still"], words)
 
     def alpha_bar(self, t: Tensor) -> Tensor:
-        """(1 − t)² / ((1 − t)² + t²), the share of the clip in the power of z(t)."""
-        return (1 - t) ** 2 / ((1 - t) ** 2 + t**2)
+        """ᾱ of a flow at times t [B]; see `Policy`."""
+        return flow_alpha_bar(t)
 
     def encode(self, clips: Tensor) -> Tensor:
         """Latents [B, F, C, h, w] of clips [B, T, 3, H, W] in 0 to 1."""
@@ -174,26 +175,6 @@ class HubPolicy:
         return found.transpose(1, 2).float()
 
 
-def along(curves: Tensor | None, clips: int, frames: int, every: int) -> dict[str, Tensor]:
-    """What a `Condition` states of plans [B, T, A] by frames of latents: `activation`, `change` and `start`.
-
-    The first frame of latents is the first of the clip, each other the mean of `every`. A unit is planned that is above
-    0 anywhere in the clip.
-    """
-    if curves is None:
-        curves = torch.zeros(clips, (frames - 1) * every + 1, 1)
-    if curves.ndim != 3 or curves.shape[:2] != (clips, (frames - 1) * every + 1):
-        raise UsageError(f"plans must be [{clips}, {(frames - 1) * every + 1}, A], got {list(curves.shape)}")
-    later = curves[:, 1:].reshape(clips, frames - 1, every, -1).mean(2)
-    pooled = torch.cat([curves[:, :1], later], 1)
-    planned = (curves > 0).any(1).sum(-1).clamp(min=1)
-    return {
-        "activation": pooled.sum(-1) / planned[:, None],
-        "change": pooled.diff(dim=1).abs().sum(-1),
-        "start": pooled[:, 0].sum(-1),
-    }
-
-
 def led(velocity: Tensor, latents: Tensor, t: Tensor, still: Tensor | None) -> Tensor:
     """A velocity [B, F, C, h, w] whose first frame leads straight to the still: v = (z − still) / t."""
     if still is None:
@@ -213,7 +194,8 @@ def open_pipeline(backend: Backend, model: str | None = None, *, device: str = "
         raise MissingExtra("diffusers", "generate") from None
     from mimica.generation.diffusion import cogvideox, ltx, wan
 
-    weights, kinds = WEIGHTS[backend], {"wan": wan.Wan, "ltx": ltx.Ltx, "cogvideox": cogvideox.CogVideoX}
+    weights = WEIGHTS[backend]
+    kinds: dict[str, type[HubPolicy]] = {"wan": wan.Wan, "ltx": ltx.Ltx, "cogvideox": cogvideox.CogVideoX}
     named = model or weights.name
     precision = torch.float32 if device == "cpu" else torch.bfloat16
     try:

@@ -10,6 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+import torch
+
+from mimica.errors import UsageError
+
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
 
@@ -55,6 +59,10 @@ class Policy(Protocol):
     kind: Literal["flow", "ddim"]
 
     @property
+    def size(self) -> int:
+        """The side in pixels of the stills it reads and of its clips."""
+
+    @property
     def shift(self) -> float:
         """How far a sampler's steps move toward noise where nothing else is asked; 1 spaces them evenly."""
 
@@ -78,7 +86,7 @@ class Policy(Protocol):
         """Velocity or noise in latents [B, F, C, h, w] at times t [B] in 0 to 1."""
 
     def alpha_bar(self, t: Tensor) -> Tensor:
-        """ᾱ at times t [B], for a model of kind "ddim"; (1 − t)² / ((1 − t)² + t²) for a flow."""
+        """ᾱ at times t [B], for a model of kind "ddim"; `flow_alpha_bar` for a flow."""
 
     def encode(self, clips: Tensor) -> Tensor:
         """Latents of clips [B, T, 3, H, W] in 0 to 1; what training starts from."""
@@ -88,3 +96,28 @@ class Policy(Protocol):
 
     def state(self) -> dict[str, Any]:
         """What names this model in provenance: backend, configuration, digest of its weights."""
+
+
+def flow_alpha_bar(t: Tensor) -> Tensor:
+    """(1 − t)² / ((1 − t)² + t²), the share of the clip in the power of a flow's z(t), at times t [B]."""
+    return (1 - t) ** 2 / ((1 - t) ** 2 + t**2)
+
+
+def along(curves: Tensor | None, clips: int, frames: int, every: int) -> dict[str, Tensor]:
+    """What a `Condition` states of plans [B, T, A] by frames of latents: `activation`, `change` and `start`.
+
+    The first frame of latents is the first of the clip, each other the mean of `every`. A unit is planned that is above
+    0 anywhere in the clip.
+    """
+    if curves is None:
+        curves = torch.zeros(clips, (frames - 1) * every + 1, 1)
+    if curves.ndim != 3 or curves.shape[:2] != (clips, (frames - 1) * every + 1):
+        raise UsageError(f"plans must be [{clips}, {(frames - 1) * every + 1}, A], got {list(curves.shape)}")
+    later = curves[:, 1:].reshape(clips, frames - 1, every, -1).mean(2)
+    pooled = torch.cat([curves[:, :1], later], 1)
+    planned = (curves > 0).any(1).sum(-1).clamp(min=1)
+    return {
+        "activation": pooled.sum(-1) / planned[:, None],
+        "change": pooled.diff(dim=1).abs().sum(-1),
+        "start": pooled[:, 0].sum(-1),
+    }

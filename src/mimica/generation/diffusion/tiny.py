@@ -19,8 +19,7 @@ from mimica import checkpoint
 from mimica.errors import CheckpointError, UsageError
 from mimica.facs import UNITS
 from mimica.generation.diffusion.codec import STRIDE, Codec, CodecConfig, coded
-from mimica.generation.diffusion.hub import along
-from mimica.generation.diffusion.policy import Condition, Seen
+from mimica.generation.diffusion.policy import Condition, Seen, along, flow_alpha_bar
 from mimica.generation.diffusion.tiny_net import TinyNet, Told
 
 SHORTEST, LONGEST = 9, 17
@@ -118,8 +117,8 @@ class Tiny:
         return velocity
 
     def alpha_bar(self, t: Tensor) -> Tensor:
-        """(1 − t)² / ((1 − t)² + t²), the share of the clip in the power of z(t)."""
-        return (1 - t) ** 2 / ((1 - t) ** 2 + t**2)
+        """ᾱ of a flow at times t [B]; see `Policy`."""
+        return flow_alpha_bar(t)
 
     def encode(self, clips: Tensor) -> Tensor:
         """Latents [B, T, C, h, h] of clips [B, T, 3, S, S] in 0 to 1, whose first frame is the still."""
