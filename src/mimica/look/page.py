@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib import resources
 from string import Template
+from typing import Any
 
 from mimica.notice import NOTICE, SHORT
 
@@ -32,6 +34,21 @@ def page(
 def page_style() -> str:
     """The style sheet of every page that is written: light or dark as the reader's own machine has it."""
     return _read("page.css")
+
+
+def figure_scripts(figures: Mapping[str, Mapping[str, Any]]) -> str:
+    """The `scripts` of a page that draw figures of plotly, each in the element whose id names it.
+
+    They hold all that the page needs; plotly itself, some 4 MB, only where there is something to draw.
+    """
+    from plotly.offline import get_plotlyjs
+
+    told = json.dumps(figures, separators=(",", ":")).replace("<", "\\u003c")
+    return (
+        f'<script type="application/json" id="figures">{told}</script>\n'
+        f"<script>{get_plotlyjs() if figures else ''}</script>\n"
+        f"<script>\n{_read('figures.js')}</script>\n"
+    )
 
 
 def card(title: str, inside: str, sub: str = "") -> str:

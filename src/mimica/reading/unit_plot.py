@@ -5,19 +5,16 @@ U units in the order of `facs.UNITS`, N frames of one person.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from html import escape
-from importlib import resources
 from pathlib import Path, PurePath
-from string import Template
 from typing import Any
 
 from mimica.data.whole import whole
 from mimica.errors import InputError, UsageError
 from mimica.look import picture
-from mimica.look.page import page_style
-from mimica.notice import NOTICE, SHORT
+from mimica.look.page import figure_scripts, page
+from mimica.notice import SHORT
 from mimica.reading.sinks.unit_figure import UNIT_HINT, unit_timeline
 from mimica.reading.units import UnitCurves
 from mimica.units.registry import card
@@ -70,22 +67,17 @@ def _figure(shown: Sequence[UnitCurves], detector: str, left: str) -> Any:
 
 
 def _write_page(path: Path, shown: Sequence[UnitCurves], detector: str, left: str) -> None:
-    from plotly.offline import get_plotlyjs
-
     figures = {f"figure-{i}": unit_timeline(one.times, one.strengths) for i, one in enumerate(shown)}
     sections = "".join(
         f'<section class="person"><h3>{escape(heading(one))}</h3><div class="figure" id="figure-{i}" role="img" '
         f'aria-label="Strength of each Action Unit over time."></div></section>'
         for i, one in enumerate(shown)
     )
-    template = Template(resources.files(__package__).joinpath("unit_page.html").read_text(encoding="utf-8"))
-    script = resources.files("mimica.reading.sinks").joinpath("figures.js").read_text(encoding="utf-8")
-    text = template.substitute(
-        style=page_style(), short=escape(SHORT), notice=escape(NOTICE), detector=escape(detector),
-        hint=f"{UNIT_HINT} By {escape(detector)}: {escape(str(card(detector).get('limits', '')))}. {escape(left)}",
-        sections=sections or '<p class="empty">No face was seen.</p>',
-        figures=json.dumps(figures, separators=(",", ":")).replace("<", "\\u003c"), script=script,
-        plotly=get_plotlyjs() if shown else "",
+    hint = f"{UNIT_HINT} By {escape(detector)}: {escape(str(card(detector).get('limits', '')))}. {escape(left)}"
+    inside = sections or '<p class="empty">No face was seen.</p>'
+    text = page(
+        "Action Units over time", f'<div class="card timelines">{inside}<p class="hint">{hint}</p></div>',
+        facts=[f"by {escape(detector)}"], scripts=figure_scripts(figures),
     )  # fmt: skip
     try:
         with whole(path) as part:

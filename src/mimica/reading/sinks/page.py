@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from mimica.clips import STATUSES
-from mimica.look.page import DOT, definitions, page
+from mimica.look.page import DOT, definitions, figure_scripts, page
 from mimica.look.palette import STATUS, class_colours, person_colour
 from mimica.reading.events import Closed, Opened
 from mimica.reading.sinks.figures import CHANGED
@@ -73,7 +72,7 @@ class Contents:
 def render(contents: Contents) -> str:
     """The whole page."""
     title = f"Apparent expression in {PurePath(contents.opened.source).name or contents.opened.source}"
-    inside = Template(_read("page.html")).substitute(
+    inside = Template(resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8")).substitute(
         player=_player(contents),
         summary=_photo_table(contents) if contents.still else _table(contents),
         legend=_legend(contents),
@@ -83,26 +82,14 @@ def render(contents: Contents) -> str:
         model=definitions(without_curves(contents.opened.model)) or "<p>The model says nothing of itself.</p>",
         settings=definitions({"source": contents.opened.source, **contents.opened.settings, **_frames(contents)}),
     )
-    return page(title, inside, facts=_facts(contents), banner=_banner(contents), scripts=_scripts(contents))
+    scripts = figure_scripts(_figures(contents))
+    return page(title, inside, facts=_facts(contents), banner=_banner(contents), scripts=scripts)
 
 
-def _scripts(contents: Contents) -> str:
-    from plotly.offline import get_plotlyjs
-
+def _figures(contents: Contents) -> dict[str, Any]:
     figures = {f"figure-{p.person}": p.figure for p in contents.persons}
     figures |= {f"units-{p.person}": p.units for p in contents.persons if p.units}
-    if contents.persons:
-        figures |= trust_figures(contents.opened.model)
-    told = json.dumps(figures, separators=(",", ":")).replace("<", "\\u003c")
-    return (
-        f'<script type="application/json" id="figures">{told}</script>\n'
-        f"<script>{get_plotlyjs() if contents.persons else ''}</script>\n"
-        f"<script>\n{_read('figures.js')}</script>\n"
-    )
-
-
-def _read(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return figures | (trust_figures(contents.opened.model) if contents.persons else {})
 
 
 def clock(seconds: float, decimals: int = 0) -> str:
