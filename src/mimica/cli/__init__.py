@@ -49,6 +49,8 @@ def parse(arguments: Sequence[str]) -> Any:
     """What the arguments ask for, ready to `run`. Raises SystemExit where they are not understood or ask for help."""
     import tyro
 
+    if arguments[:1] == ["augment"] and arguments[1:2] and arguments[1].startswith("--") and arguments[1] != "--help":
+        arguments = ["augment", "loop", *arguments[1:]]  # the whole of it, as it is most often asked for
     return tyro.cli(
         commands(),
         prog="mimica",

@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from mimica.cli.augment_generate import Generate, Train
+from mimica.cli.augment_loop import Audit, Filter, Loop
 from mimica.generation.settings import PlanSettings, PromptSettings
 
 
@@ -99,13 +100,16 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Augment:
-    """Make more clips of the expressions that are scarce."""
+    """Make more clips of the expressions that are scarce: all of it with --data, which is `loop`, or step by step."""
 
     do: (
         Annotated[Plan, tyro.conf.subcommand("plan")]
         | Annotated[Prompt, tyro.conf.subcommand("prompt")]
         | Annotated[Train, tyro.conf.subcommand("train")]
         | Annotated[Generate, tyro.conf.subcommand("generate")]
+        | Annotated[Filter, tyro.conf.subcommand("filter")]
+        | Annotated[Audit, tyro.conf.subcommand("audit")]
+        | Annotated[Loop, tyro.conf.subcommand("loop")]
     )
     """What to do."""
 

@@ -111,8 +111,8 @@ def allocate(
     """What to make in the next round of at most `size` clips.
 
     `counts` [C] are real clips to train on, `recall` [C] is that of validation before any clip was made, `rounds` what
-    was done so far; `only` these classes are made, all where none is named. A class whose clips are next to never accepted is given up; nothing is made any more where the mean
-    recall rose in none of the last rounds.
+    was done so far; `only` these classes are made, all where none is named. A class whose clips are next to never
+    accepted is given up; nothing is made any more where the mean recall rose in none of the last rounds.
     """
     settings, C = settings or AllocationSettings(), len(names)
     if not len(counts) == len(recall) == C or any(len(one.asked) != C or len(one.recall) != C for one in rounds):

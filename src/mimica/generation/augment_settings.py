@@ -21,8 +21,6 @@ class AugmentSettings:
     """How many clips are made at once; fewer take less memory."""
     hold: float = 0.15
     """Share of the people of train that are held out to validate with, where the data has no part for that."""
-    seed: int = 0
-    """What all that is random depends on."""
 
     def __post_init__(self) -> None:
         require(

@@ -103,10 +103,10 @@ def write_ladder(
     All begin with the same noise, so that they differ by intensity alone. A clip that is there already with the same
     provenance is kept. Raises UsageError, InputError or AssetError in one sentence each, before anything is written.
     """
-    from mimica.generation.diffusion.backends import open_policy
+    from mimica.generation.diffusion.backends import open_tuned
 
     planned(label, intensities, units=units, frames=max(frames, 9), seed=sampling.seed)
-    policy = open_policy(sampling.backend, sampling.model, device=device)
+    policy = open_tuned(sampling, device=device)
     made = policy.frames(frames)
     plans = planned(label, intensities, units=units, frames=made, seed=sampling.seed)
     still = cut_face(photo, size=policy.size, margin=_MARGIN.get(sampling.backend, _ROOM))
@@ -130,7 +130,8 @@ def _facts(generator: Mapping[str, Any], one: Plan, still: Still, photo: Path, s
         "what": SYNTHETIC, **preview, "mimica": __version__, "synthetic": True, "label": one.label, "plan": one.facts(),
         "photo": {"name": photo.name, "sha256": still.sha256, "box": [round(float(edge), 1) for edge in still.box]},
         "generator": generator, "fps": FPS,
-        "sampling": asdict(sampling) | {"steps": how.steps, "guidance": guidance.weight},
+        "sampling": asdict(sampling)
+        | {"steps": how.steps, "guidance": guidance.weight, "adapter": sampling.adapter and str(sampling.adapter)},
     }  # fmt: skip
 
 
@@ -144,8 +145,8 @@ def _made(policy: Policy, one: Plan, still: Still, sampling: Sampling, facts: di
             return np.stack([frame.image for frame in video])
     frames = _generated(policy, one, still, sampling)
     if sampling.backend == "tiny":
-        frames = _enlarged(frames, _ENLARGED)
-    _film(path, frames)
+        frames = enlarged(frames, _ENLARGED)
+    film(path, frames)
     put(beside, json.dumps(stated, indent=1, ensure_ascii=False) + "\n")
     return frames
 
@@ -179,14 +180,16 @@ def _generated(policy: Policy, one: Plan, still: Still, sampling: Sampling) -> n
     return np.asarray((clip * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy())
 
 
-def _enlarged(frames: np.ndarray, times: int) -> np.ndarray:
+def enlarged(frames: np.ndarray, times: int) -> np.ndarray:
+    """Frames uint8 [T, S, S, 3] so many times as large."""
     from PIL import Image
 
     side = frames.shape[1] * times
     return np.stack([np.asarray(Image.fromarray(one).resize((side, side), Image.Resampling.BICUBIC)) for one in frames])
 
 
-def _film(path: Path, frames: np.ndarray) -> None:
+def film(path: Path, frames: np.ndarray) -> None:
+    """Frames uint8 [T, H, W, 3] as a video of 8 a second."""
     from mimica.video.write import VideoWriter
 
     _, H, W, _ = frames.shape

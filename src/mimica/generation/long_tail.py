@@ -1,13 +1,14 @@
 """A long-tailed set of drawn clips to try the augmentation loop on: DFEW's proportions to learn from, a balanced test.
 
-    train/, test/   what `mimica data actor` writes, of other people
-    clips.csv       both as one table
+train/, test/   what `mimica data actor` writes, of other people
+clips.csv       both as one table
 """
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -36,8 +37,7 @@ def write_long_tail(
             clips=clips, size=SIZE, frames=FRAMES, intensity=INTENSITY, part=part, seed=seed,
             proportions="dfew" if part == "train" else "equal",
         )  # fmt: skip
-        before = done
-        table = write_actor(out / part, settings, progress=lambda n, before=before: progress(before + n, train + test))
+        table = write_actor(out / part, settings, progress=partial(_on, progress, done, train + test))
         done += clips
         with table.open(newline="", encoding="utf-8") as file:
             rows += [{**row, "path": f"{part}/{row['path']}"} for row in csv.DictReader(file)]
@@ -48,3 +48,7 @@ def write_long_tail(
         writer.writeheader()
         writer.writerows(rows)
     return out / TABLE
+
+
+def _on(progress: Callable[[int, int], None], before: int, total: int, now: int) -> None:
+    progress(before + now, total)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,12 @@ from torch import Tensor
 
 from mimica.data.pictures import digest_of_folder, read_frames, save_frames
 from mimica.errors import UsageError
-from mimica.facs import UNITS
+from mimica.facs import PRIOR_CORES
 from mimica.generation.diffusion.policy import Policy
 from mimica.generation.filter import Verdict, filtered
 from mimica.generation.inspection import Inspected, Inspector
 from mimica.generation.knowledge import hidden
 from mimica.generation.ladder import FPS, SYNTHETIC, enlarged, film
-from mimica.generation.looks import Looks
 from mimica.generation.plan import Plan, plan
 from mimica.generation.pool import Pool, Still, tensor_of
 from mimica.generation.prompts import Writer, Written
@@ -101,7 +100,7 @@ class Maker:
         """The plan of a clip."""
         settings = PlanSettings(frames=self.frames, fps=FPS, seed=self.seed)
         found = plan(self.pool.known, wanted.label, wanted.number, settings=settings)
-        return found if self.aligned else prototype(found, self.pool)
+        return found if self.aligned else prototype(found)
 
     def _there(self, wanted: Wanted) -> bool:
         folder = self.folder(wanted)
@@ -136,8 +135,7 @@ class Maker:
             save_frames(folder, frames[i], SYNTHETIC)
             film(folder.with_suffix(".mp4"), enlarged(frames[i], _ENLARGED if self.policy.name == "tiny" else 1))
             record = self._record(one, plans[i], words[i], stills[i], inspected, verdicts[i], i)
-            record = Provenance.from_facts(record.facts() | {"seconds": round(seconds, 3)})
-            record.write(folder.with_suffix(".json"))
+            replace(record, seconds=round(seconds, 3)).write(folder.with_suffix(".json"))
 
     def _generated(self, targets: Targets, wanted: Sequence[Wanted]) -> Tensor:
         try:
@@ -147,9 +145,7 @@ class Maker:
                 )
                 each = [self.policy.noise(condition.take(torch.tensor([i])), self._chance(one))
                         for i, one in enumerate(wanted)]  # fmt: skip
-                clips = sample(
-                    self.policy, condition, torch.cat(each), sampling=self.sampling, guidance=self.guidance
-                )
+                clips = sample(self.policy, condition, torch.cat(each), sampling=self.sampling, guidance=self.guidance)
         except (MemoryError, torch.OutOfMemoryError):
             raise UsageError(
                 f"{len(wanted)} clips of {self.frames} frames need more memory than there is; make fewer at once, "
@@ -176,34 +172,20 @@ class Maker:
             sampling=asdict(self.sampling) | {"guidance": asdict(self.guidance)}, seed=self.seed,
             scores={name: _rounded(value[i]) for name, value in inspected.scores.items()},
             measured=tuple(tuple(_rounded(v) for v in row) for row in inspected.units[i]),
-            steps=self.sampling.steps, kept=verdict.kept, reasons=verdict.reasons, round=wanted.round,
+            probabilities=tuple(round(float(p), 6) for p in inspected.seen.probabilities[i]),
+            passed=bool(inspected.seen.passed[i]), steps=self.sampling.steps,
+            kept=verdict.kept, reasons=verdict.reasons, round=wanted.round,
         )  # fmt: skip
 
 
-def prototype(planned: Plan, pool: Pool) -> Plan:
+def prototype(planned: Plan) -> Plan:
     """A plan without knowledge of the data: the core of the class by FACS alone, each unit as far as it goes."""
-    from dataclasses import replace
-
-    from mimica.facs import PRIOR_CORES
-
     core = PRIOR_CORES.get(planned.label, ())
     moves = planned.motions
     if not core or not moves:
         return planned
     usual = next(iter(moves.values()))
-    return replace(
-        planned, strengths=dict.fromkeys(core, 1.0), motions={unit: moves.get(unit, usual) for unit in core}
-    )
-
-
-def looks_of(made: Sequence[Made], inspector: Inspector) -> Looks:
-    """How clips look to the frozen encoder."""
-    return Looks.of(inspector.vision, [one.frames for one in made])
-
-
-def order() -> tuple[int, ...]:
-    """The units of the A columns."""
-    return tuple(UNITS)
+    return replace(planned, strengths=dict.fromkeys(core, 1.0), motions={unit: moves.get(unit, usual) for unit in core})
 
 
 def _rounded(value: float) -> float | None:

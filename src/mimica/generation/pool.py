@@ -6,6 +6,7 @@ N clips to learn from, M to validate with, T frames of a clip, A units, C classe
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -122,7 +123,7 @@ def read_pool(spec: str, *, size: int, hold: float = 0.15) -> Pool:
     known = align(learned.curves, learned.labels, learned.space, order=learned.order)
     return Pool(
         spec=spec, train=train, held=held, curves=learned.curves, people=learned.subjects, known=known,
-        base=build(known, learned), barred=_barred(spec, held, size),
+        base=build(known, learned), barred=barred(measured_on(spec, held, size)),
     )  # fmt: skip
 
 
@@ -137,11 +138,15 @@ def _those_of(measured: MeasuredClips, train: ClipSet, folder: Path) -> Measured
     )  # fmt: skip
 
 
-def _barred(spec: str, held: ClipSet, size: int) -> HeldBack:
-    """Who and what is measured on: the part to validate with, and the part to test on where there is one."""
-    parts = [held]
+def measured_on(spec: str, held: ClipSet, size: int) -> list[ClipSet]:
+    """The clips that are measured on: those to validate with, and the part to test on where there is one."""
     if any(item.part == "test" for item in items(spec)):
-        parts.append(load(spec, part="test", size=size, frames=None))
+        return [held, load(spec, part="test", size=size, frames=None)]
+    return [held]
+
+
+def barred(parts: Sequence[ClipSet]) -> HeldBack:
+    """Who and what no generated clip may come from: everyone and every picture of these clips."""
     return HeldBack(
         people=frozenset(hidden(group) for clips in parts for group in clips.groups or () if group),
         digests=frozenset(digest(frame) for clips in parts for clip in clips.frames for frame in np.asarray(clip[:])),

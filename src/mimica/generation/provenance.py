@@ -5,7 +5,6 @@ A record lies beside every clip as JSON. People are named by a digest (`knowledg
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -16,6 +15,7 @@ import numpy as np
 
 from mimica import __version__
 from mimica.checkpoint import put
+from mimica.data.pictures import digest_of_file, digest_of_folder
 from mimica.errors import InputError
 from mimica.generation.filter import nearest
 
@@ -27,9 +27,11 @@ ALIKE = 0.98
 class Provenance:
     """All that a generated clip was made from.
 
-    `sha256` is that of the clip's file, `still_sha256` of the picture it began with; `person` and `exemplars` are who
-    is seen in that picture and in the clips that the prompt was written from, as digests; `still_part` is the part of
-    the data it is from. `plan`, `prompt`, `generator`, `sampling` and `scores` are facts as their own rooms state them.
+    `sha256` is that of the clip's file or of its pictures, `still_sha256` of the picture it began with; `person` and
+    `exemplars` are who is seen in that picture and in the clips that the prompt was written from, as digests;
+    `still_part` is the part of the data it is from, `made_from` are the clips of the data that all of it came of.
+    `plan`, `prompt`, `generator`, `sampling` and `scores` are facts as their own rooms state them, `measured` the units
+    [T][A] that were found in it, `probabilities` what held-out recognisers say, `passed` whether it passed the gates.
     """
 
     clip: str
@@ -40,11 +42,17 @@ class Provenance:
     still_part: str
     person: str
     exemplars: tuple[str, ...] = ()
+    made_from: tuple[str, ...] = ()
     plan: Mapping[str, Any] = field(default_factory=dict)
     prompt: Mapping[str, Any] = field(default_factory=dict)
     generator: Mapping[str, Any] = field(default_factory=dict)
     sampling: Mapping[str, Any] = field(default_factory=dict)
-    scores: Mapping[str, float] = field(default_factory=dict)
+    scores: Mapping[str, float | None] = field(default_factory=dict)
+    probabilities: tuple[float, ...] = ()
+    passed: bool = True
+    measured: tuple[tuple[float | None, ...], ...] = ()
+    round: int = 0
+    seconds: float = 0.0
     seed: int = 0
     steps: int = 0
     kept: bool = True
@@ -61,7 +69,7 @@ class Provenance:
         """The record that JSON states. Raises InputError where it states none, or denies that the clip is synthetic."""
         try:
             given = {one.name: stated[one.name] for one in fields(cls)}
-            for name in ("soft_label", "exemplars", "reasons"):
+            for name in ("soft_label", "exemplars", "made_from", "probabilities", "measured", "reasons"):
                 given[name] = tuple(given[name])
         except (KeyError, TypeError):
             raise InputError("this is no record of a generated clip") from None
@@ -165,8 +173,7 @@ def _of_record(one: Provenance, held_back: HeldBack) -> list[str]:
 
 
 def _of_file(one: Provenance, path: Path | None) -> list[Leak]:
-    if path is None or not path.is_file():
+    if path is None or not path.exists():
         return [Leak(clip=one.clip, what="its file is not there")]
-    with path.open("rb") as file:
-        same = hashlib.file_digest(file, "sha256").hexdigest() == one.sha256
+    same = (digest_of_folder(path) if path.is_dir() else digest_of_file(path)) == one.sha256
     return [] if same else [Leak(clip=one.clip, what="its file is not the one recorded")]

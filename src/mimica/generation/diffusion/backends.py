@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from mimica import checkpoint
-from mimica.errors import AssetError
+from mimica.errors import AssetError, CheckpointError
 from mimica.generation.diffusion.policy import Policy
-from mimica.generation.diffusion.settings import Backend
+from mimica.generation.diffusion.settings import Backend, Sampling
 
 
 def open_policy(backend: Backend, model: str | None = None, *, device: str = "cpu") -> Policy:
@@ -20,6 +21,27 @@ def open_policy(backend: Backend, model: str | None = None, *, device: str = "cp
     from mimica.generation.diffusion.hub import open_pipeline
 
     return open_pipeline(backend, model, device=device)
+
+
+def open_tuned(sampling: Sampling, *, device: str = "cpu") -> Policy:
+    """The generator that `sampling` names, with its adapter in place where it names one.
+
+    Raises CheckpointError for an adapter of another generator or of other layers; see `open_policy`.
+    """
+    policy = open_policy(sampling.backend, sampling.model, device=device)
+    if sampling.adapter is None:
+        return policy
+    from mimica.generation.reinforce.adapter import Adapter
+
+    facts, before = checkpoint.read_facts(sampling.adapter), policy.state()
+    if facts.get("kind") != "adapter":
+        raise CheckpointError(f"{sampling.adapter} holds no adapter; mimica augment tune writes one")
+    if facts.get("generator") != json.loads(json.dumps(before)):
+        raise CheckpointError(f"{sampling.adapter} was tuned for another generator; tune one for this")
+    adapter = Adapter(policy.network, policy.lora_targets, rank=facts["rank"], alpha=facts["alpha"])
+    adapter.load(sampling.adapter)
+    adapter.module.eval()
+    return policy
 
 
 def _tiny(model: str | None, device: str) -> Policy:

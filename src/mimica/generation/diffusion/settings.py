@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from mimica.errors import UsageError
@@ -69,6 +70,8 @@ class Sampling:
     """The generator: tiny, a preview of 48 pixels on a CPU, or wan, ltx, cogvideox (extra [generate], a GPU)."""
     model: str | None = None
     """Its weights: for tiny the file that mimica augment train wrote, for the others a folder or a name on the hub."""
+    adapter: Path | None = None
+    """What mimica augment tune wrote for it, adapter.safetensors; none where it is used as it was trained."""
     steps: int | None = None
     """How many steps from noise to a clip; what suits the generator where none is given."""
     guidance: float | None = None

@@ -1,0 +1,110 @@
+"""The clips of a loop judged again by other bounds, and audited: what `mimica augment filter` and `audit` do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mimica.checkpoint import put
+from mimica.data.clipset import load_held, parse
+from mimica.data.pictures import read_frames
+from mimica.errors import InputError, UsageError
+from mimica.generation.augment import LOOP, TABLE, refusals, table
+from mimica.generation.filter import Seen, filtered
+from mimica.generation.looks import Looks
+from mimica.generation.making import CLIPS
+from mimica.generation.pool import barred, measured_on
+from mimica.generation.provenance import Audit, Provenance, audit, read_provenance
+from mimica.generation.settings import FilterSettings
+
+
+def read_loop(folder: Path) -> dict[str, Any]:
+    """What a loop left in its folder. Raises InputError in one sentence where it left nothing that can be read."""
+    path = folder / LOOP
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        found: dict[str, Any] = {**told, "clips": list(told["clips"]), "rounds": list(told["rounds"])}
+    except OSError as error:
+        raise InputError(
+            f"cannot read {path}: {error.strerror or error}; mimica augment --data … --out {folder} writes it"
+        ) from None
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{path} is not what mimica augment writes; run the loop again") from None
+    return found
+
+
+def records_of(folder: Path, told: dict[str, Any]) -> list[Provenance]:
+    """The record of every clip of a loop, in its order. Raises InputError for one that is missing or damaged."""
+    return [read_provenance((folder / clip["clip"]).with_suffix(".json")) for clip in told["clips"]]
+
+
+def refilter(folder: Path, settings: FilterSettings) -> tuple[int, int, dict[str, int]]:
+    """Judge all clips of a loop by these bounds, and write records, table and `loop.json` anew.
+
+    Gives how many are kept, how many there are, and how many each reason speaks against. How well classes are
+    recognised is not measured anew: the same loop with the same bounds does it.
+    """
+    told = read_loop(folder)
+    records, names = records_of(folder, told), told["classes"]
+    if not records:
+        raise InputError(f"{folder} holds no clip to judge; run the loop first")
+    verdicts = filtered(seen_of(records, names), settings)
+    judged = [
+        replace(one, kept=verdict.kept, reasons=verdict.reasons, soft_label=tuple(round(s, 6) for s in verdict.label))
+        for one, verdict in zip(records, verdicts, strict=True)
+    ]
+    for one in judged:
+        one.write(folder / CLIPS / f"{Path(one.clip).name}.json")
+    kept = [one for one in judged if one.kept]
+    put(folder / TABLE, table(kept, names, parse(told["data"]["spec"])[1].parent).encode())
+    for clip, one in zip(told["clips"], judged, strict=True):
+        clip |= {"kept": one.kept, "reasons": list(one.reasons)}
+    for number, row in enumerate(told["rounds"]):
+        own = [one for one in judged if one.round == number]
+        row["accepted"] = [sum(one.kept for one in own if one.label == name) for name in names]
+        row["refused"] = refusals(own)
+    told["stated"]["filter"] = asdict(settings)
+    put(folder / LOOP, (json.dumps(told, ensure_ascii=False) + "\n").encode())
+    return len(kept), len(judged), refusals(judged)
+
+
+def seen_of(records: Sequence[Provenance], names: Sequence[str]) -> Seen:
+    """What was measured of clips, as it was recorded."""
+
+    def score(name: str) -> np.ndarray:
+        return np.array([np.nan if (value := one.scores.get(name)) is None else value for one in records])
+
+    return Seen(
+        labels=np.array([names.index(one.label) for one in records]), consistency=score("consistency"),
+        probabilities=np.array([one.probabilities for one in records], dtype=float), identity=score("identity"),
+        nearest=score("nearest"), passed=np.array([one.passed for one in records]),
+    )  # fmt: skip
+
+
+def audited(folder: Path, spec: str) -> Audit:
+    """Look for anything that is measured on in the clips of a loop over `spec`, by record, file and likeness.
+
+    Raises UsageError for data that the loop was not made from.
+    """
+    from mimica.encoders.named import open_encoder
+    from mimica.generation.prepared import ENCODER
+
+    told = read_loop(folder)
+    stated, records = told["stated"], records_of(folder, told)
+    size = int(stated["size"])
+    held = load_held(spec, size=size, frames=None, hold=float(stated["hold"]))
+    if held is None:
+        raise UsageError(f"{spec} has nothing that is measured on; name the data that {folder} was made from")
+    parts = measured_on(spec, held, size)
+    vision = open_encoder(ENCODER).vision
+    known = Looks.of(vision, [clip for part in parts for clip in part.frames]).traces()
+    own = Looks.of(vision, [read_frames(folder / one.clip) for one in records]).traces() if records else known[:0]
+    middle = known.mean(0)
+    held_back = replace(barred(parts), features=known - middle)
+    files = {one.clip: folder / one.clip for one in records}
+    return audit(records, held_back, files=files, features=own - middle)
