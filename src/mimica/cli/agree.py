@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from mimica.cli.progress import plain, speak_of_any_name
+from mimica.cli.progress import console_of_tables, plain, speak_of_any_name
 from mimica.notice import SHORT
 from mimica.reading.agreement.settings import AgreementSettings
 
@@ -37,8 +37,6 @@ class Agree:
 
     def run(self) -> int:
         """Print the figures."""
-        from rich.console import Console
-
         from mimica.reading.agreement.measure import agreement
         from mimica.reading.agreement.write import check, write_facts, write_moments
 
@@ -51,8 +49,7 @@ class Agree:
             write_facts(self.json, found)
         if self.csv is not None:
             write_moments(self.csv, found)
-        console = Console()
-        _print(found, console if console.is_terminal else Console(width=110))
+        _print(found, console_of_tables())
         return 0
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from mimica.cli.progress import Bar, Stop, heard, plain, speak_of_any_name
+from mimica.cli.progress import console_of_tables, plain, read_all, speak_of_any_name
 from mimica.errors import UsageError
 from mimica.reading.settings import Settings
 
@@ -43,9 +43,7 @@ class Predict:
 
     def run(self) -> int:
         """Read all sources; 0 if all went well, 1 if some failed."""
-        from rich.console import Console
-
-        from mimica.reading.job import Job, run
+        from mimica.reading.job import Job
 
         if not self.sources:
             raise UsageError("name at least one file, folder, glob or camera:0 to read")
@@ -55,20 +53,11 @@ class Predict:
             model=self.model, out=None if streamed else Path(self.out), formats=self.format, settings=self.settings,
             blur_faces=self.blur_faces, units=self._detector(),
         )  # fmt: skip
-        console = Console(stderr=streamed)
-        if not console.is_terminal:
-            console = Console(stderr=streamed, width=110)  # a pipe has no width of its own
-        stop = Stop()
-        outcomes: list[Outcome] = []
-        with Bar(streamed or not console.is_terminal) as bar, heard(bar), stop:
-            for outcome in run(job, self.sources, jobs=self.jobs, again=self.again, progress=bar, stopped=stop):
-                outcomes.append(outcome)
-                if outcome.state == "failed":
-                    bar.say(f"[red]failed[/] {plain(outcome.error)}")
-                for warning in outcome.warnings:
-                    bar.say(f"[yellow]{plain(Path(outcome.source).name)}[/] {plain(warning)}")
+        console = console_of_tables(stderr=streamed)
+        quiet = streamed or not console.is_terminal
+        outcomes, code = read_all(job, self.sources, jobs=self.jobs, again=self.again, quiet=quiet)
         _table(outcomes, console)
-        return 1 if stop() or any(outcome.state == "failed" for outcome in outcomes) else 0
+        return code
 
     def _detector(self) -> str | None:
         from mimica.units.registry import DEFAULT

@@ -5,13 +5,20 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import TaskID
+
+    from mimica.reading.job import Job
+    from mimica.reading.record import Outcome
+
+_PIPE = 110
+"""How many letters wide a line of a table is where nothing says so."""
 
 
 class Epochs:
@@ -124,6 +131,32 @@ class Bar:
             Console(stderr=True, soft_wrap=True).print(text)
         else:
             self.progress.console.print(text)
+
+
+def read_all(job: Job, sources: Sequence[str], *, jobs: int, again: bool, quiet: bool) -> tuple[list[Outcome], int]:
+    """Read sources with a line of progress each, unless `quiet`; say at once what failed and what is to be minded.
+
+    Gives how each went and the exit code: 1 where one failed or Ctrl-C was pressed, else 0.
+    """
+    from mimica.reading.job import run
+
+    stop, outcomes = Stop(), []
+    with Bar(quiet) as bar, heard(bar), stop:
+        for outcome in run(job, sources, jobs=jobs, again=again, progress=bar, stopped=stop):
+            outcomes.append(outcome)
+            if outcome.state == "failed":
+                bar.say(f"[red]failed[/] {plain(outcome.error)}")
+            for warning in outcome.warnings:
+                bar.say(f"[yellow]{plain(Path(outcome.source).name)}[/] {plain(warning)}")
+    return outcomes, 1 if stop() or any(outcome.state == "failed" for outcome in outcomes) else 0
+
+
+def console_of_tables(*, stderr: bool = False) -> Console:
+    """The console to print tables to; a pipe has no width of its own and is given one that most tables fit in."""
+    from rich.console import Console
+
+    console = Console(stderr=stderr)
+    return console if console.is_terminal else Console(stderr=stderr, width=_PIPE)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from mimica.cli.progress import Bar, Stop, heard, plain, speak_of_any_name
+from mimica.cli.progress import console_of_tables, plain, read_all, speak_of_any_name
 from mimica.errors import UsageError
 from mimica.reading.settings import Settings
 from mimica.units.registry import DEFAULT
@@ -49,7 +49,6 @@ class Units:
 
     def run(self) -> int:
         """Read all sources; 0 if all went well, 1 if some failed."""
-        from mimica.reading.job import run
         from mimica.reading.unit_plot import check, draw
         from mimica.reading.units import put_together, unit_curves, unit_job
 
@@ -60,21 +59,15 @@ class Units:
         job = unit_job(self.out, self.detector, Settings(**how))
         if self.plot:
             check(self.plot)
-        stop, console = Stop(), _console()
-        outcomes: list[Outcome] = []
-        with Bar(not console.is_terminal) as bar, heard(bar), stop:
-            for outcome in run(job, self.sources, jobs=self.jobs, again=self.again, progress=bar, stopped=stop):
-                outcomes.append(outcome)
-                if outcome.state == "failed":
-                    bar.say(f"[red]failed[/] {plain(outcome.error)}")
-                for warning in outcome.warnings:
-                    bar.say(f"[yellow]{plain(Path(outcome.source).name)}[/] {plain(warning)}")
+        console = console_of_tables()
+        quiet = not console.is_terminal
+        outcomes, code = read_all(job, self.sources, jobs=self.jobs, again=self.again, quiet=quiet)
         if any(outcome.outputs for outcome in outcomes):
             put_together(self.out, outcomes, self.sources)
             if self.plot:
                 draw(self.plot, unit_curves(self.out), detector=self.detector)
         self._tell(outcomes, console)
-        return 1 if stop() or any(outcome.state == "failed" for outcome in outcomes) else 0
+        return code
 
     def _tell(self, outcomes: list[Outcome], console: Console) -> None:
         from rich.table import Table
@@ -89,10 +82,3 @@ class Units:
         for path in (path for path in written if path):
             console.print(plain(str(path)), soft_wrap=True, highlight=False)
         console.print("How a face looks to a trained model, not what someone feels.", style="dim")
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    console = Console()
-    return console if console.is_terminal else Console(width=110)  # a pipe has no width of its own
