@@ -49,6 +49,7 @@ LIGHT = {
     "look.palette",
     "reading.settings",
     "generation.settings",
+    "generation.loop_settings",
     "generation.lexicon",
     "recognition.registry",
     "units.registry",

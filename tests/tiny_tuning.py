@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mimica.generation.loop_settings import RewardSettings, TuningSettings
 from mimica.generation.reinforce.groups import HeldOut
 from mimica.generation.reinforce.loop import Tuned, tune
 from mimica.generation.rewards.judge import Scores
-from mimica.generation.settings import GuidanceSettings, RewardSettings, SamplingSettings, TuningSettings
+from mimica.generation.settings import GuidanceSettings, SamplingSettings
 from mimica.generation.targets import Targets
 from tiny_policy import Kind, Tiny
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mimica.data.actor import DFEW
 from mimica.errors import UsageError
 from mimica.generation.allocate import Round, accept_rates, allocate, deficits, shares, wanted
-from mimica.generation.settings import AllocationSettings
+from mimica.generation.loop_settings import AllocationSettings
 from mimica.labels import EXPRESSIONS
 from oracles import allocation as slow
 

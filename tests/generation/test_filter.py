@@ -7,7 +7,7 @@ import pytest
 
 from mimica.errors import UsageError
 from mimica.generation.filter import Seen, accepted, filtered, nearest, soft_labels
-from mimica.generation.settings import FilterSettings
+from mimica.generation.loop_settings import FilterSettings
 from oracles import allocation as slow
 
 GOOD = Seen(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mimica.errors import UsageError
-from mimica.generation.settings import AllocationSettings
+from mimica.generation.loop_settings import AllocationSettings
 
 SCARCE = 30
 """A class of fewer clips than this may be given more of them."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mimica.errors import UsageError
-from mimica.generation.settings import FilterSettings
+from mimica.generation.loop_settings import FilterSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,18 +12,12 @@ pytest.importorskip("peft")
 
 from mimica.errors import CheckpointError, UsageError
 from mimica.generation.diffusion.policy import Condition
+from mimica.generation.loop_settings import REWARDS, RewardSettings, Rule, TuningSettings
 from mimica.generation.reinforce.adapter import Adapter
 from mimica.generation.reinforce.loop import tune
 from mimica.generation.reinforce.objectives import OffPolicy
 from mimica.generation.rewards.judge import calibrated
-from mimica.generation.settings import (
-    REWARDS,
-    GuidanceSettings,
-    RewardSettings,
-    Rule,
-    SamplingSettings,
-    TuningSettings,
-)
+from mimica.generation.settings import GuidanceSettings, SamplingSettings
 from tiny_judges import cast, detectors
 from tiny_policy import Kind, Tiny
 from tiny_tuning import PLAIN, SAMPLING, SETTINGS, Bright, held_out, tuned, wanted, weights

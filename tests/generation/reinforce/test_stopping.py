@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from mimica.generation.loop_settings import TuningSettings
 from mimica.generation.reinforce.stopping import Watch, diversity
-from mimica.generation.settings import TuningSettings
 from oracles import tuning as slow
 
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from mimica.generation.loop_settings import REWARDS, RewardSettings
 from mimica.generation.rewards.advantage import advantages, centred
 from mimica.generation.rewards.judge import Scores
-from mimica.generation.settings import REWARDS, RewardSettings
 from oracles import rewards as slow
 
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from mimica.errors import InputError, UsageError
+from mimica.generation.loop_settings import REWARDS, RewardSettings
 from mimica.generation.rewards.calibration import Affine, Calibration
 from mimica.generation.rewards.judge import Judge, Scores, calibrated, worthless
-from mimica.generation.settings import REWARDS, RewardSettings
 from oracles import rewards as slow
 from tiny_judges import Acted, cast, detectors
 

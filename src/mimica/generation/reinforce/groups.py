@@ -8,9 +8,10 @@ from typing import Protocol
 from torch import Tensor
 
 from mimica.generation.diffusion.policy import Condition
+from mimica.generation.loop_settings import RewardSettings
 from mimica.generation.rewards.judge import Scores, Sees
 from mimica.generation.sampling import Trajectory
-from mimica.generation.settings import RewardSettings, SamplingSettings
+from mimica.generation.settings import SamplingSettings
 from mimica.generation.targets import Targets
 
 

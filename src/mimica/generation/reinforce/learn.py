@@ -15,11 +15,12 @@ from torch import Generator, Tensor
 
 from mimica.errors import UsageError
 from mimica.generation.diffusion.policy import Policy
+from mimica.generation.loop_settings import TuningSettings
 from mimica.generation.reinforce.adapter import Adapter
 from mimica.generation.reinforce.groups import Judging, Made, with_steps
 from mimica.generation.reinforce.objectives import HELD, bounded, denoising_loss, on_policy, unbounded
 from mimica.generation.sampling import log_prob, step_kl, step_stats
-from mimica.generation.settings import GuidanceSettings, SamplingSettings, TuningSettings
+from mimica.generation.settings import GuidanceSettings, SamplingSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

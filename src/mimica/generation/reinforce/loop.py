@@ -20,6 +20,7 @@ from torch import Generator, Tensor, nn
 
 from mimica.errors import UsageError
 from mimica.generation.diffusion.policy import Condition, Policy
+from mimica.generation.loop_settings import TuningSettings
 from mimica.generation.reinforce.adapter import Adapter
 from mimica.generation.reinforce.groups import HeldOut, Judging, Made, with_steps
 from mimica.generation.reinforce.learn import Lesson
@@ -30,7 +31,7 @@ from mimica.generation.reinforce.stopping import Watch, diversity
 from mimica.generation.rewards.advantage import advantages
 from mimica.generation.rewards.judge import Scores
 from mimica.generation.sampling import rollout, sample, window_at
-from mimica.generation.settings import GuidanceSettings, SamplingSettings, TuningSettings
+from mimica.generation.settings import GuidanceSettings, SamplingSettings
 from mimica.generation.targets import Targets
 from mimica.training import log
 from mimica.training.average import Average

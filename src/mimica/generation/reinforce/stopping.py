@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mimica.generation.settings import TuningSettings
+from mimica.generation.loop_settings import TuningSettings
 
 
 class Watch:

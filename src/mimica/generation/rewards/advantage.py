@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mimica.generation.loop_settings import RewardSettings
 from mimica.generation.rewards.judge import Scores
-from mimica.generation.settings import RewardSettings
 
 OF_EXPRESSION = ("units", "expression", "natural")
 """The rewards that count more in scarce classes."""

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from mimica.errors import InputError, UsageError
+from mimica.generation.loop_settings import RewardSettings
 from mimica.generation.rewards import terms
 from mimica.generation.rewards.calibration import LARGEST_HINGE, Affine, Calibration
-from mimica.generation.settings import RewardSettings
 from mimica.generation.targets import Targets
 
 Clips = Tensor
