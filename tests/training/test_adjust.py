@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,29 +12,17 @@ from mimica.training.adjust import shift_of
 from mimica.training.batches import Batches
 from mimica.training.runs import _Learner
 from oracles import adjust
+from tiny_runs import Given, batch_of
 
 SHARES = np.array([0.7, 0.2, 0.1])
-
-
-class Given(torch.nn.Module):
-    """Reads in every clip what it is told to."""
-
-    def __init__(self, logits: torch.Tensor) -> None:
-        super().__init__()
-        self.logits = logits
-        self.vision: Any = SimpleNamespace(normalise=lambda pictures: pictures)
-
-    def forward(self, batch: object) -> torch.Tensor:
-        return self.logits
 
 
 @pytest.mark.parametrize("tau", [0.0, 0.5, 1.0, 2.0])
 def test_the_loss_is_that_of_the_formula(tau: float) -> None:
     torch.manual_seed(0)
     logits, labels = torch.randn(8, 3) * 3, torch.arange(8) % 3
-    batch = {"face": torch.zeros(8, 1, 3, 4, 4), "valid": torch.ones(8, 1, dtype=torch.bool), "label": labels}
     network: Any = Given(logits)
-    found = _Learner(network, shift_of(SHARES, tau), lambda value: value)(batch)
+    found = _Learner(network, shift_of(SHARES, tau), lambda value: value)(batch_of(labels))
     assert float(found["loss"]) == pytest.approx(adjust.loss(logits.tolist(), labels.tolist(), SHARES.tolist(), tau))
     assert float(found["accuracy"]) == pytest.approx(float((logits.argmax(1) == labels).float().mean()))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,7 @@ from mimica.training.recipes import Training, with_method
 from mimica.training.runs import _Learner, train_recogniser
 from oracles import adjust
 from oracles import weighed as oracle
-from tiny_runs import Killed, kill_at, rows
+from tiny_runs import Given, Killed, batch_of, kill_at, rows
 
 STILL = Augmentation(angle=0, scale=0, jitter=0, flip=0, gamma=0, blur=0, erase=0, motion=0)
 ABC = LabelSpace(name="abc", names=("a", "b", "c"), descriptions=(("a",), ("b",), ("c",)))
@@ -95,27 +94,14 @@ def test_what_a_clip_counts_does_not_depend_on_which_others_are_in_its_batch() -
     assert torch.allclose(weighed.cross_entropy(logits, labels, weight), (2 * halves[0] + 4 * halves[1]) / 6)
 
 
-class Given(torch.nn.Module):
-    """Reads in every clip what it is told to."""
-
-    def __init__(self, logits: torch.Tensor) -> None:
-        super().__init__()
-        self.logits = logits
-        self.vision: Any = SimpleNamespace(normalise=lambda pictures: pictures)
-
-    def forward(self, batch: object) -> torch.Tensor:
-        return self.logits
-
-
 def test_logits_are_adjusted_by_how_often_classes_are_drawn_in_batches_of_this_kind() -> None:
     logits, labels = torch.randn(6, 3), torch.tensor([0, 1, 2, 1, 0, 2])
     alone, mixed = np.array([0.8, 0.1, 0.1]), np.array([0.4, 0.3, 0.3])
     network: Any = Given(logits)
     learner = _Learner(network, shift_of(alone, 1.0), lambda value: value, shift_of(mixed, 1.0))
-    batch = {"face": torch.zeros(6, 1, 3, 4, 4), "valid": torch.ones(6, 1, dtype=torch.bool), "label": labels}
     for shares, more in ((alone, {}), (mixed, {"weight": torch.ones(6)})):
         expected = adjust.loss(logits.tolist(), labels.tolist(), shares.tolist(), 1.0)
-        assert float(learner({**batch, **more})["loss"]) == pytest.approx(expected, rel=1e-5)
+        assert float(learner({**batch_of(labels), **more})["loss"]) == pytest.approx(expected, rel=1e-5)
 
 
 # What a batch is made of
