@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -13,7 +12,7 @@ from mimica import __version__
 from mimica.data.sampling import SAMPLINGS
 from mimica.experiments.literature import DATA
 from mimica.experiments.results import Part, Results
-from mimica.look.page import card, definitions, page
+from mimica.look.page import Words, card, definitions, page, table, table_row
 from mimica.look.palette import class_colours
 from mimica.metrics.classification import Interval
 
@@ -93,16 +92,16 @@ def _folds(found: Results) -> str:
     rows = []
     for part, uar, war in zip(found.folds, found.uar.folds, found.war.folds, strict=True):
         error = "–" if part.ece is None else f"{part.ece:.3f}"
-        rows.append(_row([part.name, f"{part.n:,}", *_with(uar), *_with(war), error]))
+        rows.append(table_row([part.name, f"{part.n:,}", *_with(uar), *_with(war), error]))
     if len(found.folds) > 1:
-        rows.append(_row(["mean", "", *_with(found.uar.mean), *_with(found.war.mean), ""], "sum"))
+        rows.append(table_row(["mean", "", *_with(found.uar.mean), *_with(found.war.mean), ""], "sum"))
         spread = [f"{100 * (figure.deviation or 0):.2f}" for figure in (found.uar, found.war)]
-        rows.append(_row(["standard deviation", "", spread[0], "", spread[1], "", ""], "sum"))
+        rows.append(table_row(["standard deviation", "", spread[0], "", spread[1], "", ""], "sum"))
         error = "–" if found.ece is None else f"{found.ece:.3f}"
         pooled = [*_with(found.uar.pooled), *_with(found.war.pooled)]
-        rows.append(_row(["pooled", f"{found.n:,}", *pooled, error], "sum"))
+        rows.append(table_row(["pooled", f"{found.n:,}", *pooled, error], "sum"))
     head = ["fold", "clips", "UAR %", "95 %", "WAR %", "95 %", "ECE"]
-    return _table(head, rows) + (
+    return table(head, rows) + (
         '<p class="hint">UAR is the mean of the classes\' recalls, WAR the share of clips that is right. Published '
         "figures are means over folds. Intervals are of resampled test clips; they do not tell what another training "
         "seed would give. The standard deviation is over folds.</p>"
@@ -118,8 +117,8 @@ def _recalls(found: Results) -> str:
         folds = [_percent(part.per_class[name]) for part in found.folds] if many else []
         style = f"width:{100 * (recall.value if recall else 0):.1f}%;background:{colours[name]}"
         bar = f'<span class="bar"><i style="{style}"></i></span>'
-        rows.append(_row([label, f"{found.clips[name]:,}", *_with(recall), *folds, bar]))
-    return _table(head, rows, "recall")
+        rows.append(table_row([label, f"{found.clips[name]:,}", *_with(recall), *folds, bar]))
+    return table(head, rows, "recall")
 
 
 def _confusion(found: Results) -> str:
@@ -146,10 +145,10 @@ def _heat(number: int, share: float) -> str:
 
 def _groups(found: Results) -> str:
     rows = [
-        _row([escape(part.name), f"{part.n:,}", _percent(part.uar), _percent(part.war), _words(_absent(part))])
+        table_row([escape(part.name), f"{part.n:,}", _percent(part.uar), _percent(part.war), Words(_absent(part))])
         for part in found.groups
     ]
-    return _table(["group", "clips", "UAR %", "WAR %", _Words("classes without a clip, left out of UAR")], rows, "rows")
+    return table(["group", "clips", "UAR %", "WAR %", Words("classes without a clip, left out of UAR")], rows, "rows")
 
 
 def _beside(report: Report) -> str:
@@ -157,24 +156,24 @@ def _beside(report: Report) -> str:
         return ""
     found, data = report.found, DATA[report.kind]
     encoders = ", ".join(dict.fromkeys(str(one.facts.get("encoder", "–")) for one in report.tested))
-    ours = _row(
-        [escape(report.model), _words(escape(encoders)), "", _percent(found.uar.mean.value),
-         _percent(found.war.mean.value), _words(f"measured here; selected on: {escape(report.selected_on)}")], "ours",
+    ours = table_row(
+        [escape(report.model), Words(escape(encoders)), "", _percent(found.uar.mean.value),
+         _percent(found.war.mean.value), Words(f"measured here; selected on: {escape(report.selected_on)}")], "ours",
     )  # fmt: skip
     rows: list[tuple[float, str]] = [(100 * found.war.mean.value, ours)]
     for row in report.published:
         remark = f"{escape(row.source)}{f' ({escape(row.remark)})' if row.remark else ''}"
         cells = [
-            escape(row.method), _words(escape(row.backbone) or "–"), "yes" if row.audio else "",
-            "–" if row.uar is None else f"{row.uar:.2f}", f"{row.war:.2f}", _words(remark),
+            escape(row.method), Words(escape(row.backbone) or "–"), "yes" if row.audio else "",
+            "–" if row.uar is None else f"{row.uar:.2f}", f"{row.war:.2f}", Words(remark),
         ]  # fmt: skip
-        rows.append((row.war or 0.0, _row(cells)))
+        rows.append((row.war or 0.0, table_row(cells)))
     dates = sorted({row.gathered for row in report.published})
     ordered = [row for _, row in sorted(rows, key=lambda one: -one[0])]
-    head = ["method", _Words("backbone"), "audio", "UAR %", "WAR %", _Words("where it was read")]
+    head = ["method", Words("backbone"), "audio", "UAR %", "WAR %", Words("where it was read")]
     return card(
         f"Beside published figures of {data}",
-        _table(head, ordered, "rows")
+        table(head, ordered, "rows")
         + f'<p class="hint">As printed by their authors, gathered {escape(" and ".join(dates))}, in the order of WAR; '
         "<i>secondary</i> is what others print of it. Newer work is not here, and protocols differ more than the table "
         "tells: many choose the epoch on the test part. No rank is claimed.</p>",
@@ -185,11 +184,11 @@ def _models(report: Report) -> str:
     rows = []
     for one in report.tested:
         facts = one.facts
-        rows.append(_row([
-            one.name, _words(f'<span class="path">{escape(str(one.model))}</span>'),
-            _words(escape(one.learned_from) or "not stated"),
-            _words(escape(str(facts.get("selected_on") or "not stated"))),
-            _words(escape(str(facts.get("encoder", "–")))),
+        rows.append(table_row([
+            one.name, Words(f'<span class="path">{escape(str(one.model))}</span>'),
+            Words(escape(one.learned_from) or "not stated"),
+            Words(escape(str(facts.get("selected_on") or "not stated"))),
+            Words(escape(str(facts.get("encoder", "–")))),
             f'<span class="path whole">{escape(str(facts.get("sha256", "–"))[:12])}</span>',
         ]))  # fmt: skip
     heads = ["file", "learned from", "selected on", "encoder"]
@@ -201,8 +200,8 @@ def _models(report: Report) -> str:
         "frames a clip": how.frames,
         "views": "1" if how.views == 1 else f"{how.views}, their logits averaged",
     }
-    table = _table(["fold", *map(_Words, heads), "sha256"], rows, "rows")
-    return card("What was measured, and how", f'{table}<div class="reads">{definitions(reads)}</div>')
+    listed = table(["fold", *map(Words, heads), "sha256"], rows, "rows")
+    return card("What was measured, and how", f'{listed}<div class="reads">{definitions(reads)}</div>')
 
 
 def _picture(report: Report, name: str, hint: str) -> str:
@@ -228,32 +227,6 @@ def _unread(found: Results) -> str:
     items = "".join(f"<dt>{escape(clip)}</dt><dd>{escape(why)}</dd>" for clip, why in listed[:_MOST_UNREAD])
     more = len(listed) - _MOST_UNREAD
     return f"<dl>{items}</dl>" + (f'<p class="hint">and {more} more, in predictions.csv</p>' if more > 0 else "")
-
-
-class _Words(str):
-    """A cell whose text begins at the left."""
-
-
-def _words(text: str) -> _Words:
-    return _Words(text)
-
-
-def _table(head: Sequence[str], rows: Sequence[str], kind: str = "") -> str:
-    cells = "".join(f'<th scope="col"{_left(name)}>{name}</th>' for name in head)
-    return (
-        f'<div class="scroll" tabindex="0"><table class="{kind}"><thead><tr>{cells}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-    )
-
-
-def _row(cells: Sequence[str], kind: str = "") -> str:
-    first, *others = cells
-    told = "".join(f"<td{_left(cell)}>{cell}</td>" for cell in others)
-    return f'<tr class="{kind}"><th scope="row">{first}</th>{told}</tr>'
-
-
-def _left(cell: str) -> str:
-    return ' class="words"' if isinstance(cell, _Words) else ""
 
 
 def _with(figure: Interval | None) -> list[str]:

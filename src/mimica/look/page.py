@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib import resources
@@ -36,25 +37,49 @@ def page_style() -> str:
     return _read("page.css")
 
 
-def figure_scripts(figures: Mapping[str, Mapping[str, Any]]) -> str:
-    """The `scripts` of a page that draw figures of plotly, each in the element whose id names it.
+def card(title: str, inside: str, sub: str = "") -> str:
+    """A part of a page below a heading, with a word beside it; nothing where there is nothing inside."""
+    told = f'<span class="sub">{escape(sub)}</span>' if sub else ""
+    return f'<section class="card"><h2>{escape(title)}{told}</h2>{inside}</section>' if inside else ""
 
-    They hold all that the page needs; plotly itself, some 4 MB, only where there is something to draw.
+
+class Words(str):
+    """A cell of a table, in HTML, that is read as words: from the left, over several lines where it is long."""
+
+
+def table(head: Sequence[str], rows: Sequence[str], kind: str = "") -> str:
+    """A table of the cells of its head and of `table_row`s, all HTML; it scrolls by itself where the page is narrow."""
+    cells = "".join(f'<th scope="col"{_left(name)}>{name}</th>' for name in head)
+    return (
+        f'<div class="scroll" tabindex="0"><table class="{kind}"><thead><tr>{cells}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def table_row(cells: Sequence[str], kind: str = "") -> str:
+    """A row of a table, in HTML; its first cell says what the others are of."""
+    first, *others = cells
+    told = "".join(f"<td{_left(cell)}>{cell}</td>" for cell in others)
+    return f'<tr class="{kind}"><th scope="row">{first}</th>{told}</tr>'
+
+
+def _left(cell: str) -> str:
+    return ' class="words"' if isinstance(cell, Words) else ""
+
+
+def plotted(figures: Mapping[str, Mapping[str, Any]]) -> str:
+    """The scripts at a page's end that draw each figure of plotly into the element of its id, and draw it offline.
+
+    A figure has `data` and `layout`, whose colours of ground, grid and words are the page's. Where there are no figures
+    plotly, some 5 MB, is left out.
     """
     from plotly.offline import get_plotlyjs
 
     told = json.dumps(figures, separators=(",", ":")).replace("<", "\\u003c")
     return (
         f'<script type="application/json" id="figures">{told}</script>\n'
-        f"<script>{get_plotlyjs() if figures else ''}</script>\n"
-        f"<script>\n{_read('figures.js')}</script>\n"
+        f"<script>{get_plotlyjs() if figures else ''}</script>\n<script>\n{_read('figures.js')}</script>\n"
     )
-
-
-def card(title: str, inside: str, sub: str = "") -> str:
-    """A part of a page below a heading, with a word beside it; nothing where there is nothing inside."""
-    told = f'<span class="sub">{escape(sub)}</span>' if sub else ""
-    return f'<section class="card"><h2>{escape(title)}{told}</h2>{inside}</section>' if inside else ""
 
 
 def definitions(facts: Mapping[str, object]) -> str:
@@ -74,4 +99,6 @@ def _value(value: object) -> str:
         return escape(", ".join(map(str, value))) or "–"
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "–"}[value]
-    return escape(f"{value:.4g}" if isinstance(value, float) else str(value))
+    if isinstance(value, float):
+        return "–" if math.isnan(value) else f"{value:.4g}"
+    return escape(str(value))
