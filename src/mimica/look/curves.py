@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from mimica.look.palette import REGIONS
+from mimica.look.palette import LINES, REGIONS
 from mimica.look.picture import INK, LINE, PALE
 
 _BAR, _CURVE = "#2f6f9f", "#b4562f"
-_UNITS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#5e646a", "#56b4e9", "#882255")
 
 
 def draw_reliability(axes: Any, bars: Sequence[tuple[int, float, float]], *, ece: float | None, of: str) -> None:
@@ -80,8 +79,8 @@ def draw_units(axes: Any, seconds: Sequence[float], curves: Mapping[str, Sequenc
     """How strong units are over time, a curve each; curves at 0 throughout are left out."""
     moved = {name: values for name, values in curves.items() if max(values, default=0.0) > 0}
     for number, (name, values) in enumerate(moved.items()):
-        axes.plot(seconds, values, color=_UNITS[number % len(_UNITS)], linewidth=2, label=name,
-                  linestyle=("-", "--", ":")[number // len(_UNITS) % 3])  # fmt: skip
+        axes.plot(seconds, values, color=LINES[number % len(LINES)], linewidth=2, label=name,
+                  linestyle=("-", "--", ":")[number // len(LINES) % 3])  # fmt: skip
     if moved:
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.02), frameon=False, fontsize=9, labelcolor=INK)
     else:

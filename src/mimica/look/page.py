@@ -67,6 +67,20 @@ def _left(cell: str) -> str:
     return ' class="words"' if isinstance(cell, Words) else ""
 
 
+def number(value: float, form: str = ".2f") -> str:
+    """A number in a form, or a dash where it is not known.
+
+    >>> number(0.756), number(float("nan"))
+    ('0.76', '–')
+    """
+    return "–" if math.isnan(value) else format(value, form)
+
+
+def place(name: str, says: str) -> str:
+    """The place of a figure of `plotted`: the id that it has there, and what it shows for whoever does not see it."""
+    return f'<div class="figure" id="{name}" role="img" aria-label="{escape(says)}"></div>'
+
+
 def plotted(figures: Mapping[str, Mapping[str, Any]]) -> str:
     """The scripts at a page's end that draw each figure of plotly into the element of its id, and draw it offline.
 

@@ -24,6 +24,8 @@ REGIONS = {
     "brow": "#4477aa", "eye": "#66ccee", "cheek": "#228833", "nose": "#ccbb44", "mouth": "#ee6677", "jaw": "#aa3377",
 }  # fmt: skip
 """The colour of an Action Unit, by where in the face it is seen; Paul Tol's bright scheme too."""
+LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#5e646a", "#56b4e9", "#882255")
+"""The colours of curves that are of no class, person or region; most are those of Okabe and Ito too."""
 STATUS = {"unsure": "#c9ced5", "low_quality": "#a3a9b2", "no_face": "#4a5058"}
 
 
