@@ -60,7 +60,7 @@ def write_report(folder: Path) -> Path:
     figures |= drawn | _tuning_figures(rows) | ({"quality": quality(steps)} if steps and steps.rows else {})
     style = resources.files(__package__).joinpath("report.css").read_text(encoding="utf-8")
     text = page(
-        "Clips made for scarce expressions", "".join(sections), facts=_facts(loop), banner=_banner(loop), style=style,
+        "Synthetic clips for scarce expressions", "".join(sections), facts=_facts(loop), banner=_banner(loop), style=style,
         scripts=plotted(figures),
     )  # fmt: skip
     put_at(folder / REPORT, text.encode(), "--out")
@@ -73,17 +73,16 @@ def _facts(loop: Loop) -> list[str]:
         f"{made:,} clips made, {kept:,} kept",
         f"{rounds} round{'' if rounds == 1 else 's'}",
         escape(str(loop.data.get("spec", "data not stated"))),
-        f"{duration(sum(loop.cost.values()))} of computing" if loop.cost else "cost not stated",
+        f"{duration(loop.seconds)} of computing" if loop.cost else "cost not stated",
         f"Mimica {escape(loop.version)}",
     ]
 
 
 def _banner(loop: Loop) -> str:
-    what = escape(loop.what.strip().rstrip("."))
-    told = [f"<b>Synthetic.</b> What this page shows is {what}; nobody did or felt what is seen in it."]
-    if leaks := (loop.audit or {}).get("leaks"):
-        told.append(f"<b>Leaks.</b> {_sentence(loop)}: see the audit below, and train on none of these clips.")
-    return "".join(f'<p class="banner">{one}</p>' for one in told if one or leaks)
+    told = [_sentence(loop.what)]
+    if loop.leaks:
+        told.append(f"<b>Leaks.</b> {_sentence(loop.audit or '')} See the audit below, and train on none of them.")
+    return "".join(f'<p class="banner">{one}</p>' for one in told)
 
 
 _FIGURES = {
@@ -127,7 +126,8 @@ def _tuning(rows: list[dict[str, Any]] | None) -> str:
         said.append(f"Clips of one plan differ by {number(100 * apart[-1] / apart[0], '.0f')} % of what they did.")
     stopped = [str(row["stopped"]) for row in rows if row.get("stopped")]
     said += [f"Tuning stopped by itself: {escape(stopped[-1])}."] if stopped else []
-    return f'<p>{" ".join(said)}</p><div class="beside">{places}</div><p class="hint">{_ABOUT_JUDGES}</p>'
+    lines = f"<p>{' '.join(said)}</p>" if said else ""
+    return f'{lines}<div class="beside">{places}</div><p class="hint">{_ABOUT_JUDGES}</p>'
 
 
 def _steps(steps: Steps | None) -> str:
@@ -153,14 +153,13 @@ def _steps(steps: Steps | None) -> str:
 def _audit(loop: Loop) -> str:
     if loop.audit is None:
         return '<p class="empty">No audit was made, so nothing is known of leaks; mimica augment audit makes it.</p>'
-    leaks = [one for one in loop.audit.get("leaks") or [] if isinstance(one, dict)]
-    rows = [f"<li>{escape(str(one.get('clip', '–')))}: {escape(str(one.get('what', '–')))}</li>" for one in leaks]
-    return f"<p>{_sentence(loop)}.</p>" + (f'<ul class="notes">{"".join(rows)}</ul>' if rows else "")
+    rows = [f"<li>{escape(one.clip)}: {escape(one.what)}</li>" for one in loop.leaks]
+    return f"<p>{_sentence(loop.audit)}</p>" + (f'<ul class="notes">{"".join(rows)}</ul>' if rows else "")
 
 
-def _sentence(loop: Loop) -> str:
-    said = str((loop.audit or {}).get("sentence") or "the audit says nothing").strip().rstrip(".")
-    return escape(said[:1].upper() + said[1:])
+def _sentence(said: str) -> str:
+    said = said.strip().rstrip(".")
+    return escape(f"{said[:1].upper()}{said[1:]}.")
 
 
 def _settings(loop: Loop) -> str:

@@ -125,7 +125,8 @@ def lead(table: Table) -> Figure:
     layout = {
         "height": 34 * len(arms) + 56, "margin": {"l": 10, "r": 12, "t": 4, "b": 44}, "showlegend": False,
         "xaxis": {"title": {"text": "points of tail recall"}, "fixedrange": True, "tickformat": "+d"},
-        "yaxis": {"autorange": "reversed", "automargin": True, "fixedrange": True, "ticks": ""},
+        "yaxis": {"autorange": "reversed", "automargin": True, "fixedrange": True, "ticks": "outside",
+                  "ticklen": 8, "tickcolor": "rgba(0,0,0,0)"},
         "shapes": [{"type": "line", "x0": 0, "x1": 0, "yref": "paper", "y0": 0, "y1": 1,
                     "line": {"width": 1.4, "dash": "dot", "color": "rgba(128,128,128,0.9)"}}],
     }  # fmt: skip

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from mimica.errors import InputError
+from mimica.generation.provenance import Leak
 
 LOOP, TUNING, STEPS, TABLE = "loop.json", "tuning/tuning.jsonl", "steps.json", "table.json"
 MADE_BY = {
@@ -58,7 +59,10 @@ class Round:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loop:
-    """The facts of a loop. `counts` and `wanted` are clips a class, `recall` that of validation before it, all [C]."""
+    """The facts of a loop. `counts` and `wanted` are clips a class, `recall` that of validation before it, all [C].
+
+    `audit` is what an audit said, None where none was made.
+    """
 
     what: str
     version: str
@@ -72,7 +76,8 @@ class Loop:
     given_up: tuple[str, ...]
     stop: str | None
     clips: tuple[Clip, ...]
-    audit: Mapping[str, Any] | None
+    audit: str | None
+    leaks: tuple[Leak, ...]
     cost: Mapping[str, float]
 
     @property
@@ -84,6 +89,11 @@ class Loop:
     def accepted(self) -> np.ndarray:
         """Clips kept of each class [C], of all rounds."""
         return self._sum("accepted")
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of computing, of all stages that were measured."""
+        return float(np.nansum(list(self.cost.values())))
 
     def _sum(self, name: str) -> np.ndarray:
         none = np.zeros(len(self.classes))
@@ -179,6 +189,8 @@ def _stated(folder: Path, name: str, read: Callable[[Any], Read]) -> Read | None
         said = json.loads(text)
     except (ValueError, RecursionError):
         raise _broken(folder / name, name, "it is no JSON") from None
+    if not isinstance(said, dict):
+        raise _broken(folder / name, name, "it is no object")
     try:
         return read(said)
     except KeyError as error:
@@ -202,16 +214,22 @@ def _broken(path: Path, name: str, why: str) -> InputError:
 
 def _loop(said: Any) -> Loop:
     classes = _names(said, "classes")
-    C = len(classes)
+    C, audit = len(classes), _facts(said, "audit")
     return Loop(
         what=str(said["what"]), version=str(said.get("mimica") or "–"), data=_facts(said, "data"),
         generator=_facts(said, "generator"), classes=classes, counts=_numbers(said, "counts", C),
         wanted=_numbers(said, "wanted", C, absent=True), recall=_numbers(said, "recall", C, absent=True),
-        rounds=tuple(_round(one, C) for one in _list(said, "rounds")),
-        given_up=_names(said, "given_up") if said.get("given_up") else (), stop=said.get("stop"),
-        clips=tuple(_clip(one) for one in _list(said, "clips")),
-        audit=_facts(said, "audit") or None, cost=_by_name(said, "cost"),
+        rounds=tuple(_round(one, C) for one in _objects(said, "rounds")),
+        given_up=_names(said, "given_up", absent=True), stop=str(said["stop"]) if said.get("stop") else None,
+        clips=tuple(_clip(one) for one in _objects(said, "clips")),
+        audit=str(audit.get("sentence") or "it says nothing") if audit else None,
+        leaks=tuple(_leak(one) for one in _objects(audit, "leaks", absent=True)),
+        cost=_by_name(said, "cost"),
     )  # fmt: skip
+
+
+def _leak(said: Any) -> Leak:
+    return Leak(clip=str(said["clip"]), what=str(said["what"]))
 
 
 def _round(said: Any, C: int) -> Round:
@@ -236,8 +254,8 @@ def _clip(said: Any) -> Clip:
 def _table(said: Any) -> Table:
     classes = _names(said, "classes")
     return Table(
-        arms=tuple(_arm(one, len(classes)) for one in _list(said, "arms")), classes=classes, tail=_names(said, "tail"),
-        seeds=len(_list(said, "seeds")), reference=str(said["reference"]), sentence=str(said["sentence"]),
+        classes=classes, tail=_names(said, "tail"), seeds=len(_list(said, "seeds")), reference=str(said["reference"]),
+        arms=tuple(_arm(one, len(classes)) for one in _objects(said, "arms")), sentence=str(said["sentence"]),
     )  # fmt: skip
 
 
@@ -252,7 +270,7 @@ def _arm(said: Any, C: int) -> Arm:
 
 
 def _steps(said: Any) -> Steps:
-    rows = [{str(name): _number(one) for name, one in row.items()} for row in _list(said, "rows")]
+    rows = [{str(name): _number(one) for name, one in row.items()} for row in _objects(said, "rows")]
     if any("steps" not in row for row in rows):
         raise ValueError("a row has no 'steps'")
     return Steps(rows=tuple(sorted(rows, key=lambda row: row["steps"])), clips=_number(said.get("of")))
@@ -277,15 +295,24 @@ def _numbers(said: Any, name: str, *shape: int, absent: bool = False) -> np.ndar
     return np.where(np.isfinite(found), found, np.nan)
 
 
-def _list(said: Any, name: str) -> Sequence[Any]:
+def _list(said: Any, name: str, *, absent: bool = False) -> Sequence[Any]:
+    if absent and said.get(name) is None:
+        return []
     found = said[name]
     if not isinstance(found, list):
         raise ValueError(f"its '{name}' is no list")
     return found
 
 
-def _names(said: Any, name: str) -> tuple[str, ...]:
-    return tuple(str(one) for one in _list(said, name))
+def _objects(said: Any, name: str, *, absent: bool = False) -> Sequence[dict[str, Any]]:
+    found = _list(said, name, absent=absent)
+    if not all(isinstance(one, dict) for one in found):
+        raise ValueError(f"its '{name}' are not objects")
+    return found
+
+
+def _names(said: Any, name: str, *, absent: bool = False) -> tuple[str, ...]:
+    return tuple(str(one) for one in _list(said, name, absent=absent))
 
 
 def _facts(said: Any, name: str) -> Mapping[str, Any]:

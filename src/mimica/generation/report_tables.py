@@ -46,7 +46,7 @@ def _gains(found: Table | None) -> list[tuple[str, str, str]]:
         (tail, ours.tail, theirs.tail), ("UAR", ours.uar, theirs.uar), ("WAR", ours.war, theirs.war),
     ):  # fmt: skip
         gap = number(100 * (mean(own) - mean(other)), "+.1f")
-        boxes.append((escape(what), _share(own), f"{gap} points to {escape(found.reference)}"))
+        boxes.append((escape(what), _share(own), f"{gap} to {escape(found.reference)}"))
     return boxes
 
 
@@ -69,7 +69,8 @@ def arms(found: Table | None) -> tuple[str, dict[str, Figure]]:
     for arm in found.arms:
         ahead = f"{_points(arm.ahead[0])} {_between(arm)}" if arm.ahead else "–"
         cells = [
-            escape(arm.name), *map(_share, (arm.uar, arm.war, arm.tail)), *(_share(arm.recall[:, c]) for c in places),
+            f"{escape(arm.name)}{_unfinished(arm, found)}", *map(_share, (arm.uar, arm.war, arm.tail)),
+            *(_share(arm.recall[:, c]) for c in places),
             "reference" if arm.name == found.reference else ahead,
         ]  # fmt: skip
         rows.append(table_row(cells, "ours" if arm.name == FULL else ""))
@@ -81,6 +82,11 @@ def arms(found: Table | None) -> tuple[str, dict[str, Figure]]:
         f"{escape(found.reference)}, with its paired 95 % interval; where that holds 0, the arm is not shown to be "
         "better.</p>"
     ) + (place("lead", "Tail recall above the reference.") if figure else ""), {"lead": figure} if figure else {}
+
+
+def _unfinished(arm: Arm, found: Table) -> str:
+    done = len(arm.uar)
+    return f' <span class="lost">{done} of {found.seeds} seeds</span>' if done < found.seeds else ""
 
 
 def _between(arm: Arm) -> str:
@@ -129,7 +135,7 @@ def refusals(loop: Loop) -> str:
     if not counts:
         return '<p class="empty">No clip was refused, or none was judged.</p>'
     lost = loop.asked.sum() - loop.accepted.sum()
-    return _bars("reason", "clips", counts, ",.0f") + (
+    return _bars(["reason", "clips", "% of those refused"], counts, ",.0f", of=lost) + (
         f'<p class="hint">{lost:,.0f} of {loop.asked.sum():,.0f} clips were refused; one may be refused for several '
         "reasons.</p>"
     )
@@ -139,7 +145,7 @@ def costs(loop: Loop, found: Table | None) -> str:
     """Seconds by stage, a clip, and a point of tail recall that was gained."""
     if not loop.cost:
         return '<p class="empty">What this cost was not measured.</p>'
-    total, made, kept = sum(loop.cost.values()), loop.asked.sum(), loop.accepted.sum()
+    total, made, kept = loop.seconds, loop.asked.sum(), loop.accepted.sum()
     said = [f"{duration(total)} in all: {number(total / made if made else math.nan, ',.2g')} s a clip made, "
             f"{number(total / kept if kept else math.nan, ',.2g')} s a clip kept."]  # fmt: skip
     ours, theirs = _arm(found, FULL), _arm(found, found.reference if found else "")
@@ -152,18 +158,18 @@ def costs(loop: Loop, found: Table | None) -> str:
                 said.append("The interval of that gain holds 0, so it may have bought nothing.")
         else:
             said.append(f"Not a point of tail recall was gained over {escape(found.reference)} for it.")
-    return f"<p>{' '.join(said)}</p>{_bars('stage', 'seconds', loop.cost, ',.1f')}"
+    return f"<p>{' '.join(said)}</p>{_bars(['stage', 'seconds', '% of all'], loop.cost, ',.1f', of=total)}"
 
 
-def _bars(what: str, unit: str, counts: Mapping[str, float], form: str) -> str:
+def _bars(head: Sequence[str], counts: Mapping[str, float], form: str, *, of: float) -> str:
     most = max([one for one in counts.values() if one > 0], default=1.0)
-    total = sum(one for one in counts.values() if one > 0) or 1.0
     rows = []
     for name, value in counts.items():
         known = 0.0 if math.isnan(value) else value
         bar = Words(f'<span class="bar"><i style="width:{100 * known / most:.1f}%"></i></span>')
-        rows.append(table_row([escape(name), number(value, form), number(100 * value / total, ".0f"), bar]))
-    return table([what, unit, "%", ""], rows, "share")
+        share = number(100 * value / of if of else math.nan, ".0f")
+        rows.append(table_row([escape(name), number(value, form), share, bar]))
+    return table([*head, ""], rows, "share")
 
 
 def mean(values: Sequence[float] | np.ndarray) -> float:
