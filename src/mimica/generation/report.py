@@ -26,7 +26,7 @@ from mimica.generation.report_files import (
     read_tuning,
 )
 from mimica.generation.report_tables import answer, arms, classes, costs, duration, refusals
-from mimica.look.page import card, definitions, number, page, place, plotted, table, table_row
+from mimica.look.page import card, definitions, figure_scripts, number, page, place, table, table_row
 
 REPORT = "report.html"
 _ABOUT_JUDGES = (
@@ -61,7 +61,7 @@ def write_report(folder: Path) -> Path:
     style = resources.files(__package__).joinpath("report.css").read_text(encoding="utf-8")
     text = page(
         "Synthetic clips for scarce expressions", "".join(sections), facts=_facts(loop), banner=_banner(loop), style=style,
-        scripts=plotted(figures),
+        scripts=figure_scripts(figures),
     )  # fmt: skip
     put_at(folder / REPORT, text.encode(), "--out")
     return folder / REPORT

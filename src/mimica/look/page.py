@@ -77,11 +77,11 @@ def number(value: float, form: str = ".2f") -> str:
 
 
 def place(name: str, says: str) -> str:
-    """The place of a figure of `plotted`: the id that it has there, and what it shows for whoever does not see it."""
+    """The place of a figure of `figure_scripts`: the id that it has there, and what it shows for whoever does not see it."""
     return f'<div class="figure" id="{name}" role="img" aria-label="{escape(says)}"></div>'
 
 
-def plotted(figures: Mapping[str, Mapping[str, Any]]) -> str:
+def figure_scripts(figures: Mapping[str, Mapping[str, Any]]) -> str:
     """The scripts at a page's end that draw each figure of plotly into the element of its id, and draw it offline.
 
     A figure has `data` and `layout`, whose colours of ground, grid and words are the page's. Where there are no figures
