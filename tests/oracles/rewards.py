@@ -119,3 +119,41 @@ def advantages(
             by = weights[name] * (more if tail[i] and name in ("units", "expression", "natural") else 1.0)
             out[i] += by * (values[i] - same) / (deviation + 1e-4)
     return [min(bound, max(-bound, a)) for a in out]
+
+
+def wholeness(clip: Sequence[Sequence[Sequence[Sequence[float]]]], period: int) -> float:
+    """Of frames of three planes of rows: how even steps are inside blocks and across, and how much detail is kept."""
+
+    def lines(frame: Sequence[Sequence[Sequence[float]]]) -> tuple[list[Sequence[float]], list[Sequence[float]]]:
+        rows = [row for plane in frame for row in plane]
+        return rows, [[row[x] for row in plane] for plane in frame for x in range(len(plane[0]))]
+
+    def of(frame: Sequence[Sequence[Sequence[float]]]) -> tuple[float, float, float]:
+        inside, border, detail = [], [], []
+        for way in lines(frame):
+            pairs = [(i, abs(line[i + 1] - line[i])) for line in way for i in range(len(line) - 1)]
+            border.append(mean([step for i, step in pairs if (i + 1) % period == 0]))
+            inside.append(mean([step for i, step in pairs if (i + 1) % period]))
+            bends = [line[i] - 2 * line[i + 1] + line[i + 2] for line in way for i in range(len(line) - 2)]
+            detail.append(mean([abs(bend) for bend in bends]))
+        return mean(inside), mean(border), mean(detail)
+
+    told = [of(frame) for frame in clip]
+    first = told[0][2] + 1e-4
+    found = []
+    for inside, border, detail in told:
+        kept = (detail + 1e-4) / first
+        found.append(min(1.0, (inside + 1e-4) / (border + 1e-4)) * min(kept, 1 / kept))
+    return mean(found)
+
+
+def same_person(features: Curves, people: Sequence[int], temperature: float) -> float:
+    """Khosla et al. 2020, equation 2: a frame, another of the same person, all others in the denominator."""
+    found = []
+    for i, own in enumerate(features):
+        others = [j for j in range(len(features)) if j != i]
+        alike = {j: math.exp(sum(a * b for a, b in zip(own, features[j], strict=True)) / temperature) for j in others}
+        same = [j for j in others if people[j] == people[i]]
+        if same:
+            found.append(-mean([math.log(alike[j] / sum(alike.values())) for j in same]))
+    return mean(found)

@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from mimica.cli.augment_generate import Generate, Train
+from mimica.cli.augment_judge import Judge
 from mimica.cli.augment_loop import Audit, Filter, Loop
 from mimica.generation.settings import PlanSettings, PromptSettings
 
@@ -110,6 +111,7 @@ class Augment:
         | Annotated[Filter, tyro.conf.subcommand("filter")]
         | Annotated[Audit, tyro.conf.subcommand("audit")]
         | Annotated[Loop, tyro.conf.subcommand("loop")]
+        | Annotated[Judge, tyro.conf.subcommand("judge")]
     )
     """What to do."""
 

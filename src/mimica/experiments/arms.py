@@ -90,8 +90,8 @@ class Comparison:
         gained, lost = theirs.ahead, -theirs.ahead_in_war.value
         said = (
             f"recall of {' and '.join(self.tail)} {ours.tail.mean():.3f} against {theirs.tail.mean():.3f} with "
-            f"{against} ({gained.value:+.3f}, {gained.low:+.3f} to {gained.high:+.3f}), WAR {ours.war.mean():.3f} against "
-            f"{theirs.war.mean():.3f}, {len(self.seeds)} seeds"
+            f"{against} ({gained.value:+.3f}, {gained.low:+.3f} to {gained.high:+.3f}), WAR {ours.war.mean():.3f} "
+            f"against {theirs.war.mean():.3f}, {len(self.seeds)} seeds"
         )
         if gained.low > 0 and lost <= MOST_LOST:
             return f"Generated clips helped: {said}."

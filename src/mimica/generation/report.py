@@ -60,8 +60,8 @@ def write_report(folder: Path) -> Path:
     figures |= drawn | _tuning_figures(rows) | ({"quality": quality(steps)} if steps and steps.rows else {})
     style = resources.files(__package__).joinpath("report.css").read_text(encoding="utf-8")
     text = page(
-        "Synthetic clips for scarce expressions", "".join(sections), facts=_facts(loop), banner=_banner(loop), style=style,
-        scripts=figure_scripts(figures),
+        "Synthetic clips for scarce expressions", "".join(sections), facts=_facts(loop), banner=_banner(loop),
+        style=style, scripts=figure_scripts(figures),
     )  # fmt: skip
     put_at(folder / REPORT, text.encode(), "--out")
     return folder / REPORT

@@ -77,7 +77,7 @@ def number(value: float, form: str = ".2f") -> str:
 
 
 def place(name: str, says: str) -> str:
-    """The place of a figure of `figure_scripts`: the id that it has there, and what it shows for whoever does not see it."""
+    """The place of a figure of `figure_scripts`: the id that it has there, and what it shows for who cannot see it."""
     return f'<div class="figure" id="{name}" role="img" aria-label="{escape(says)}"></div>'
 
 
