@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from mimica.cli.loop import refuse_unwritable
-from mimica.generation.augment_settings import AugmentSettings
 from mimica.generation.diffusion.settings import Sampling
-from mimica.generation.settings import FilterSettings, OnFailure, PromptSettings
+from mimica.generation.loop_settings import AugmentSettings, FilterSettings
+from mimica.generation.settings import OnFailure, PromptSettings
 
 if TYPE_CHECKING:
     from mimica.generation.augment import Augmented

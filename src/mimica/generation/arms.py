@@ -10,9 +10,9 @@ from typing import Any, Literal, get_args
 from mimica.checkpoint import put
 from mimica.data.clipset import parse
 from mimica.generation.augment import TABLE, Augmented, augment, table
-from mimica.generation.augment_settings import AugmentSettings
 from mimica.generation.diffusion.backends import open_tuned
 from mimica.generation.diffusion.settings import Sampling
+from mimica.generation.loop_settings import AugmentSettings
 from mimica.generation.making import Maker
 from mimica.generation.prepared import Prepared
 

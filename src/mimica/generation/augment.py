@@ -28,13 +28,12 @@ from mimica.data.clipset import SPACE_FILE, parse
 from mimica.errors import InputError, UsageError, unknown
 from mimica.facs import UNITS
 from mimica.generation.allocate import Allocation, Round, allocate
-from mimica.generation.augment_settings import AugmentSettings
 from mimica.generation.ladder import SYNTHETIC
 from mimica.generation.looks import Looks, Probe
+from mimica.generation.loop_settings import AllocationSettings, AugmentSettings
 from mimica.generation.making import CLIPS, Made, Maker, Wanted
 from mimica.generation.pool import Pool
 from mimica.generation.provenance import Audit, Provenance, audit
-from mimica.generation.settings import AllocationSettings
 
 LOOP, TABLE = "loop.json", "generated.csv"
 WEIGHT = 0.7

@@ -27,12 +27,13 @@ from mimica.generation.filter import Verdict, filtered
 from mimica.generation.inspection import Inspected, Inspector
 from mimica.generation.knowledge import hidden
 from mimica.generation.ladder import FPS, SYNTHETIC, enlarged, film
+from mimica.generation.loop_settings import FilterSettings
 from mimica.generation.plan import Plan, plan
 from mimica.generation.pool import Pool, Still, tensor_of
 from mimica.generation.prompts import Writer, Written
 from mimica.generation.provenance import Provenance, read_provenance
 from mimica.generation.sampling import sample
-from mimica.generation.settings import FilterSettings, GuidanceSettings, PlanSettings, SamplingSettings
+from mimica.generation.settings import GuidanceSettings, PlanSettings, SamplingSettings
 from mimica.generation.targets import Targets
 
 CLIPS = "clips"

@@ -9,18 +9,18 @@ from typing import Any
 
 from mimica.encoders.named import open_encoder
 from mimica.errors import UsageError
-from mimica.generation.augment_settings import AugmentSettings
 from mimica.generation.diffusion.backends import open_tuned
 from mimica.generation.diffusion.settings import Sampling
 from mimica.generation.inspection import Inspector, people_of
 from mimica.generation.looks import Looks
+from mimica.generation.loop_settings import AugmentSettings, FilterSettings, RewardSettings
 from mimica.generation.making import Maker
 from mimica.generation.pool import Pool, read_pool
 from mimica.generation.prompts import Writer
 from mimica.generation.rewards.judge import Judge
 from mimica.generation.rewards.judges import judge_on
 from mimica.generation.rewards.sight import Sight, load_sight
-from mimica.generation.settings import FilterSettings, PromptSettings, RewardSettings
+from mimica.generation.settings import PromptSettings
 from mimica.labels import EXPRESSIONS
 
 ENCODER = "compact"

@@ -17,10 +17,10 @@ from mimica.errors import InputError, UsageError
 from mimica.generation.augment import LOOP, TABLE, refusals, table
 from mimica.generation.filter import Seen, filtered
 from mimica.generation.looks import Looks
+from mimica.generation.loop_settings import FilterSettings
 from mimica.generation.making import CLIPS
 from mimica.generation.pool import barred, measured_on
 from mimica.generation.provenance import Audit, Provenance, audit, read_provenance
-from mimica.generation.settings import FilterSettings
 
 
 def read_loop(folder: Path) -> dict[str, Any]:

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from mimica.errors import UsageError
+from mimica.generation.loop_settings import RewardSettings
 from mimica.generation.rewards.integrity import wholeness
 from mimica.generation.rewards.judge import Detectors, Judge, Sees, calibrated
 from mimica.generation.rewards.sight import Sight, load_sight
-from mimica.generation.settings import RewardSettings
 from mimica.generation.targets import Targets
 
 
