@@ -27,8 +27,9 @@ FLOORS = (
     {"reading", "experiments", "generation"},
     {"cli"},
 )
-NEIGHBOURS = {("training", "data")}
-"""Who may import from whom on the same floor: training is what data is for. The ground floor is one room."""
+NEIGHBOURS = {("training", "data"), ("experiments", "generation")}
+"""Who may import from whom on the same floor: training is what data is for, experiments ask what
+generation brings. The ground floor is one room."""
 WING, WING_MAY = "anomaly", FLOORS[0] | {"metrics"}
 """The wing on the ground floor's value objects: it sees only those, and only the command line sees it."""
 ABOVE_ALL = {"__init__", "__main__"}

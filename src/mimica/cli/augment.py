@@ -11,6 +11,7 @@ import tyro
 from mimica.cli.augment_generate import Generate, Train
 from mimica.cli.augment_judge import Judge
 from mimica.cli.augment_loop import Audit, Filter, Loop
+from mimica.cli.augment_table import Demo, Table
 from mimica.generation.settings import PlanSettings, PromptSettings
 
 
@@ -111,6 +112,8 @@ class Augment:
         | Annotated[Filter, tyro.conf.subcommand("filter")]
         | Annotated[Audit, tyro.conf.subcommand("audit")]
         | Annotated[Loop, tyro.conf.subcommand("loop")]
+        | Annotated[Table, tyro.conf.subcommand("table")]
+        | Annotated[Demo, tyro.conf.subcommand("demo")]
         | Annotated[Judge, tyro.conf.subcommand("judge")]
     )
     """What to do."""

@@ -91,7 +91,7 @@ class Comparison:
         said = (
             f"recall of {' and '.join(self.tail)} {ours.tail.mean():.3f} against {theirs.tail.mean():.3f} with "
             f"{against} ({gained.value:+.3f}, {gained.low:+.3f} to {gained.high:+.3f}), WAR {ours.war.mean():.3f} "
-            f"against {theirs.war.mean():.3f}, {len(self.seeds)} seeds"
+            f"against {theirs.war.mean():.3f}; seeds {', '.join(map(str, self.seeds))}"
         )
         if gained.low > 0 and lost <= MOST_LOST:
             return f"Generated clips helped: {said}."
