@@ -23,6 +23,8 @@ class Train:
     """Folder for the generator, the logs and the states to resume from."""
     data: str | None = None
     """table:FILE with unit curves, such as mimica data actor writes; clips of other parts than train are not read."""
+    also: str | None = None
+    """table:FILE of other clips, such as mimica data actor --render ict writes; every third epoch learns from them."""
     start: Path | None = None
     """A generator to begin with: its codec is kept, and its flow learns on."""
     resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -46,7 +48,13 @@ class Train:
                 return shown.enter_context(Epochs(epochs[phase]))
 
             path = train_tiny(
-                self.settings, out=self.out, data=self.data, start=self.start, resume=self.resume, report=bar
+                self.settings,
+                out=self.out,
+                data=self.data,
+                also=self.also,
+                start=self.start,
+                resume=self.resume,
+                report=bar,
             )
         print(path)
         return 0

@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from mimica import checkpoint
+from mimica.data.actor_folder import write_actor
+from mimica.data.actor_settings import ActorSettings
 from mimica.errors import CheckpointError, UsageError
 from mimica.generation.diffusion.settings import Sampling, TinyTraining
 from mimica.generation.diffusion.tiny import Tiny, TinyConfig
-from mimica.generation.diffusion.train import train_tiny
+from mimica.generation.diffusion.train import InTurn, _Seen, train_tiny
 from tiny_generator import SMALL, tiny_generator, write_tiny
 
 SHORT = TinyTraining(rig_epochs=1, epochs=2, fresh=4, again=2, batch=4, save_every=1)
@@ -115,3 +117,18 @@ def test_settings_that_cannot_be_are_refused(wrong: dict[str, Any], said: str) -
 def test_sampling_without_steps_is_refused() -> None:
     with pytest.raises(UsageError, match="steps must be 2 to 1000"):
         Sampling(steps=0)
+
+
+def test_every_third_epoch_of_the_flow_learns_from_other_clips_where_there_are_any(tmp_path: Path) -> None:
+    table = write_actor(tmp_path / "also", ActorSettings(clips=4, size=16, frames=9, seed=3))
+    seen = _Seen(replace(SHORT, epochs=3), None, f"table:{table}", tiny_generator())
+    flow = seen.phase("flow")
+    assert isinstance(flow, InTurn)
+    assert not isinstance(seen.phase("rig"), InTurn)
+    for epoch, of in ((0, flow.first), (1, flow.first), (2, flow.also), (5, flow.also)):
+        ours, theirs = next(iter(flow.batches(epoch))), next(iter(of.batches(epoch)))
+        assert torch.equal(ours["latents"], theirs["latents"])
+    path = train_tiny(replace(SHORT, epochs=3), out=tmp_path / "run", config=SMALL, also=f"table:{table}")
+    assert checkpoint.read_facts(path)["also"] == f"table:{table}"
+    with pytest.raises(CheckpointError, match="also"):
+        train_tiny(replace(SHORT, epochs=3), out=tmp_path / "run", config=SMALL, resume=True)

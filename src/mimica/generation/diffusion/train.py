@@ -11,8 +11,8 @@ B clips, T frames, S side in pixels.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -27,13 +27,15 @@ from mimica.generation.diffusion.learn import FlowLearner, RigLearner
 from mimica.generation.diffusion.practice import Practice
 from mimica.generation.diffusion.settings import TinyTraining
 from mimica.generation.diffusion.tiny import Tiny, TinyConfig
-from mimica.training.loop import Data, LoopConfig, Report, train
+from mimica.training.loop import Batch, Data, LoopConfig, Report, train
 from mimica.training.processes import processes
 
 TINY, CODEC, RIG = "tiny.safetensors", "codec.safetensors", "rig.safetensors"
 Phase = Literal["rig", "flow"]
 _FITTED = 96
 """Of how many clips the codec is fitted."""
+_EVERY = 3
+"""In every how many epochs of the flow other clips are learned from, where there are any."""
 _MORE = 4
 """How many times as many clips an epoch and a batch of the rig have: a stance is three pictures."""
 
@@ -43,6 +45,7 @@ def train_tiny(
     *,
     out: Path,
     data: str | None = None,
+    also: str | None = None,
     start: Path | None = None,
     config: TinyConfig | None = None,
     resume: bool = False,
@@ -51,7 +54,8 @@ def train_tiny(
     """Train a tiny generator; gives the path of `out/tiny.safetensors`.
 
     Without `data` actors of the part train are drawn anew for each epoch; with it, `table:FILE`, clips of its part
-    train are learned from whose unit curves are in the table. `start` is a generator whose codec and weights are
+    train are learned from whose unit curves are in the table. In every third epoch of the flow those of `also`, such as
+    renders, are learned from in their place. `start` is a generator whose codec and weights are
     begun with: only the flow learns on. `report` gives who is told the rows of the phases `rig` and `flow`. Raises
     UsageError for data without unit curves, CheckpointError where a state was made with other settings.
     """
@@ -60,7 +64,9 @@ def train_tiny(
     torch.manual_seed(settings.seed)
     policy = Tiny(config) if start is None else Tiny.load(start)
     began = {"data": data or "actors drawn anew", "start": None if start is None else _digest(start)}
-    seen = _Seen(settings, data, policy)
+    if also is not None:
+        began["also"] = also
+    seen = _Seen(settings, data, also, policy)
     if start is None:
         _fitted(policy.codec, seen, out / CODEC, began, resume=resume)
         _run("rig", policy, seen, out=out, resume=resume, report=report("rig"), facts=began)
@@ -72,24 +78,53 @@ def train_tiny(
     return path
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InTurn:
+    """The batches of `first`, and in every third epoch those of `also`, which has as many."""
+
+    first: Practice | Filmed
+    also: Filmed
+
+    @property
+    def steps(self) -> int:
+        """How many batches an epoch has."""
+        return self.first.steps
+
+    @property
+    def batch(self) -> int:
+        """How many clips a batch of the first has."""
+        return self.first.batch
+
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """Those of an epoch, from `first` on."""
+        of = self.also if epoch % _EVERY == _EVERY - 1 else self.first
+        return of.batches(epoch, first)
+
+
 class _Seen:
     """What is learned from in each phase; the phases see other people."""
 
-    def __init__(self, settings: TinyTraining, data: str | None, policy: Tiny) -> None:
+    def __init__(self, settings: TinyTraining, data: str | None, also: str | None, policy: Tiny) -> None:
         self.settings, self.codec = settings, policy.codec
-        self._filmed = None
-        if data is not None:
-            self._filmed = Filmed.read(
-                data, codec=policy.codec, units=policy.config.units, fresh=settings.fresh, again=settings.again,
-                batch=settings.batch, frames=settings.frames, seed=settings.seed,
-            )  # fmt: skip
+        self._filmed, self._also = (None if spec is None else self._read(spec, policy) for spec in (data, also))
 
-    def phase(self, phase: Phase) -> Practice | Filmed:
+    def _read(self, spec: str, policy: Tiny) -> Filmed:
+        how = self.settings
+        return Filmed.read(
+            spec, codec=policy.codec, units=policy.config.units, fresh=how.fresh, again=how.again, batch=how.batch,
+            frames=how.frames, seed=how.seed,
+        )  # fmt: skip
+
+    def phase(self, phase: Phase) -> Practice | Filmed | InTurn:
         """The clips of a phase."""
-        how, seed = self.settings, 3 * self.settings.seed + (phase == "flow")
-        if self._filmed is not None:
-            return replace(self._filmed, seed=seed)
-        more = _MORE if phase == "rig" else 1
+        seed = 3 * self.settings.seed + (phase == "flow")
+        found = self._drawn(phase, seed) if self._filmed is None else replace(self._filmed, seed=seed)
+        if self._also is None or phase == "rig":
+            return found
+        return InTurn(first=found, also=replace(self._also, seed=seed))
+
+    def _drawn(self, phase: Phase, seed: int) -> Practice:
+        how, more = self.settings, _MORE if phase == "rig" else 1
         return Practice(
             codec=self.codec, fresh=more * how.fresh, again=how.again, batch=more * how.batch, frames=how.frames,
             seed=seed, stances=phase == "rig",
@@ -97,11 +132,13 @@ class _Seen:
 
     def some(self) -> torch.Tensor:
         """A few clips [N, T, 3, S, S] in 0 to 1 to fit the codec to."""
-        if self._filmed is not None:
-            return self._filmed.some(_FITTED)
         number = min(_FITTED, self.settings.fresh)
-        seen = Practice(codec=self.codec, seed=3 * self.settings.seed + 2)
-        return torch.cat([seen.pictures(np.arange(i, i + 1), self.settings.frames[0])[1] for i in range(number)])
+        if self._filmed is not None:
+            found = self._filmed.some(_FITTED)
+        else:
+            seen, T = Practice(codec=self.codec, seed=3 * self.settings.seed + 2), min(self.settings.frames)
+            found = torch.cat([seen.pictures(np.arange(i, i + 1), T)[1] for i in range(number)])
+        return found if self._also is None else torch.cat([found, self._also.some(number // _EVERY)])
 
 
 def _fitted(codec: Codec, seen: _Seen, path: Path, began: Mapping[str, Any], *, resume: bool) -> None:
@@ -127,7 +164,8 @@ def _run(
         save_every=settings.save_every, ahead=0,
     )  # fmt: skip
     same = {**facts, "config": policy.config.facts(), "codec": policy.codec_digest(), "drop": settings.drop}
-    same |= {name: getattr(data, name) for name in ("fresh", "again", "frames")}
+    how = data.first if isinstance(data, InTurn) else data
+    same |= {name: getattr(how, name) for name in ("fresh", "again", "frames")}
     train(learner, cast("Data", data), loop, out=out / phase, resume=resume, facts=same, report=report)
 
 
