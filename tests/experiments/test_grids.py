@@ -7,6 +7,7 @@ import pytest
 from mimica.errors import UsageError
 from mimica.experiments.grids import GRIDS, grid
 from mimica.recognition.baselines.probe import ProbeConfig
+from mimica.recognition.baselines.temporal import TemporalConfig
 from mimica.recognition.duse.config import DuseConfig
 from mimica.training.generated import Mixture
 from mimica.training.recipes import Training, duse_compact
@@ -64,7 +65,8 @@ def test_each_variant_changes_the_one_option_that_it_is_named_after() -> None:
     assert model("duse-modules", "without HTPC") == replace(own, htpc="coop")
     assert model("duse-modules", "without LSEA") == replace(own, lsea="mean")
     assert model("duse-modules", "neither (CoOp)") == replace(own, htpc="coop", lsea="mean")
-    assert grid("duse-modules", recipe()).variants[-1].recipe.model == ProbeConfig()
+    probe, head = grid("duse-modules", recipe()).variants[-2:]
+    assert (probe.recipe.model, head.recipe.model) == (ProbeConfig(), TemporalConfig())
 
 
 def test_ways_out_of_imbalance_differ_in_how_classes_are_drawn_and_weighed() -> None:

@@ -66,7 +66,7 @@ _FULL = {"dfew": (64.88, 75.36), "ferv39k": (43.39, 53.05)}
 
 
 def modules(recipe: Training) -> Grid:
-    """With and without each of the two parts (table III), and a linear probe of the same encoder."""
+    """With and without each of the two parts (table III); a linear probe and a temporal head on the same encoder."""
     with_coop, with_mean = with_options(recipe, "htpc=coop"), with_options(recipe, "lsea=mean")
     return Grid(
         name="duse-modules", where="table III", reference="DuSE", printed_with=_L14,
@@ -77,6 +77,7 @@ def modules(recipe: Training) -> Grid:
             Variant(name="neither (CoOp)", recipe=with_options(recipe, "htpc=coop", "lsea=mean"),
                     printed={"dfew": (55.64, 66.80), "ferv39k": (33.74, 46.26)}),
             Variant(name="linear probe", recipe=_probe(recipe)),
+            Variant(name="temporal head", recipe=with_options(recipe, method="dfer-clip-head")),
         ),
         note="of the two rows with one part the paper prints 58.86/70.28 and 60.27/71.83 on DFEW, 35.77/47.85 and "
         "36.53/48.80 on FERV39k; which is which, the text of its table does not show",
