@@ -13,6 +13,8 @@ from mimica.generation.diffusion.settings import Sampling
 from mimica.generation.loop_settings import AugmentSettings, FilterSettings
 from mimica.generation.settings import OnFailure, PromptSettings
 
+RECOGNISER = "recogniser"
+
 if TYPE_CHECKING:
     from mimica.generation.augment import Augmented
 
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 class Loop:
     """The whole loop: what lacks is planned, generated, inspected and kept or not, round by round.
 
-    What recognition gains in each round is measured on people held out, and a class that cannot be made is named.
+    What recognition gains in each round is measured on people held out, and a class that cannot be made is named. At
+    the end a recogniser is trained on real and generated clips, unless --no-train says otherwise.
     """
 
     data: str
@@ -41,12 +44,17 @@ class Loop:
     """What to do where the server is down or refuses: stop, or go on with the template, which is said and counted."""
     device: str = "cpu"
     """Where the generator computes: cpu, or cuda."""
+    train: bool = True
+    """Train a recogniser on both in the end: generated clips are half of a batch at most, and none in its last part."""
+    recipe: str = "duse_compact"
+    """The recipe of that recogniser."""
 
     def run(self) -> int:
-        """Run the loop, print what came of each class, and where it lies."""
+        """Run the loop, print what came of each class and where it lies, and train."""
         from rich.console import Console
 
         from mimica.cli.progress import counted
+        from mimica.cli.train import Train
         from mimica.generation.augment import LOOP, TABLE, augment
         from mimica.generation.prepared import prepare
         from mimica.generation.report import write_report
@@ -67,8 +75,13 @@ class Loop:
         print(self.out / LOOP)
         print(write_report(self.out))
         print(self.out / TABLE)
-        print(f"mimica train duse_compact --data {self.data} --generated table:{self.out / TABLE} --out DIR")
-        return 0
+        if not found.kept or not self.train:
+            return 0
+        again = (self.out / RECOGNISER).is_dir()
+        return Train(
+            recipe=self.recipe, data=self.data, generated=f"table:{self.out / TABLE}", out=self.out / RECOGNISER,
+            hold=self.settings.hold, resume=again,
+        ).run()  # fmt: skip
 
     def _prompts(self) -> PromptSettings:
         return PromptSettings(
