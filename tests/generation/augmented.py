@@ -137,7 +137,7 @@ def table(seeds: int = 3) -> dict[str, Any]:
         few = [tail + 0.02 * (seed - 1) for seed in range(seeds)]
         arms.append({
             "name": name, "uar": [uar + 0.01 * (seed - 1) for seed in range(seeds)], "war": [uar + 0.1] * seeds,
-            "recall": [[0.9, 0.8, 0.8, 0.8, 0.7, one - 0.05, one + 0.05] for one in few], "tail": few,
+            "recall": [[0.9, 0.8, 0.8, 0.8, 0.7, one / 2, 3 * one / 2] for one in few], "tail": few,
             "ahead": None if name == "class-balanced sampling" else
             {"value": tail - 0.10, "low": tail - 0.15, "high": tail - 0.04},
         })  # fmt: skip

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from html import escape
 from importlib import resources
-from math import nan
+from math import isnan, nan
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,7 @@ def _facts(loop: Loop) -> list[str]:
         f"{made:,} clips made, {kept:,} kept",
         f"{rounds} round{'' if rounds == 1 else 's'}",
         escape(str(loop.data.get("spec", "data not stated"))),
-        f"{duration(loop.seconds)} of computing" if loop.cost else "cost not stated",
+        "cost not stated" if isnan(loop.seconds) else f"{duration(loop.seconds)} of computing",
         f"Mimica {escape(loop.version)}",
     ]
 

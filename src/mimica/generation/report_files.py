@@ -92,8 +92,9 @@ class Loop:
 
     @property
     def seconds(self) -> float:
-        """Seconds of computing, of all stages that were measured."""
-        return float(np.nansum(list(self.cost.values())))
+        """Seconds of computing, of all stages that were measured; NaN where none was."""
+        known = [one for one in self.cost.values() if not np.isnan(one)]
+        return float(sum(known)) if known else float("nan")
 
     def _sum(self, name: str) -> np.ndarray:
         none = np.zeros(len(self.classes))

@@ -143,7 +143,7 @@ def refusals(loop: Loop) -> str:
 
 def costs(loop: Loop, found: Table | None) -> str:
     """Seconds by stage, a clip, and a point of tail recall that was gained."""
-    if not loop.cost:
+    if math.isnan(loop.seconds):
         return '<p class="empty">What this cost was not measured.</p>'
     total, made, kept = loop.seconds, loop.asked.sum(), loop.accepted.sum()
     said = [f"{duration(total)} in all: {number(total / made if made else math.nan, ',.2g')} s a clip made, "
