@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from read_page import Page
 
 from mimica.data.actor import UNIT_ORDER, Light, Pose, draw, identities
 from mimica.generation.alignment import align
 from mimica.generation.knowledge import hidden
 from mimica.generation.plan import plan
+from mimica.generation.report import write_report
 from mimica.generation.settings import PlanSettings
 from mimica.labels import EXPRESSIONS
 from mimica.video.write import VideoWriter
@@ -40,6 +42,12 @@ def leave(folder: Path, *, each: int = 3) -> dict[str, Any]:
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text("".join(json.dumps(row) + "\n" for row in tuning()))
     return said
+
+
+def page_of(folder: Path, **changed: Any) -> Page:
+    """The page of a loop that shows no clip, with some of its facts changed."""
+    put(folder / "loop.json", loop([]) | changed)
+    return Page(write_report(folder))
 
 
 def put(path: Path, said: Any) -> None:
