@@ -169,6 +169,15 @@ def test_each_moment_of_the_curves_lies_under_its_picture(page: Page) -> None:
     assert middles == pytest.approx(np.arange(0, 17, 2) / 8, abs=1e-3)
 
 
+def test_a_unit_that_came_without_being_planned_is_shown_where_it_is_plain(tmp_path: Path) -> None:
+    one = augmented.clips(tmp_path, "fear", 1)[0]
+    measured = np.zeros_like(one["planned"])
+    measured[5, [0, 1]] = 0.29, 0.3
+    rest = np.zeros_like(measured).tolist()
+    page = page_of(tmp_path, clips=[one | {"planned": rest, "measured": measured.tolist()}])
+    assert page.figures["units-0"]["layout"]["yaxis"]["ticktext"] == ["AU2"]
+
+
 def test_clips_are_shown_from_best_to_worst_and_refused_for_different_reasons(tmp_path: Path) -> None:
     one = augmented.clips(tmp_path, "fear", 1)[0]
 

@@ -58,9 +58,15 @@ def test_what_is_not_known_is_a_dash_and_never_nan(tmp_path: Path) -> None:
     log = tmp_path / "tuning" / "tuning.jsonl"
     log.parent.mkdir()
     log.write_text('{"iteration": 0, "reward": NaN, "held_out": null}\n{"iteration": 1, "reward": 0.5}\n')
-    page = page_of(tmp_path, clips=[one], rounds=rounds, cost={"filter": NAN}, data={"spec": "x", "mean": NAN})
+    page = page_of(
+        tmp_path,
+        clips=[one],
+        rounds=rounds,
+        cost={"filter": NAN, "train": float("inf")},
+        data={"spec": "x", "mean": NAN},
+    )
     words = " ".join(card.words for card in page.cards.values())
-    assert not re.search(r"\b(nan|NaN|None|null)\b", words)
+    assert not re.search(r"\b(nan|NaN|None|null|inf|Infinity)\b", words)
     assert "cost not stated" in words
     assert page.cards["The arms"].rows[1][1] == "–"
     assert page.cards["The arms"].rows[1][-1] == "– – to –"

@@ -67,7 +67,7 @@ def arms(found: Table | None) -> tuple[str, dict[str, Figure]]:
     places = [found.classes.index(name) for name in found.tail if name in found.classes]
     rows = []
     for arm in found.arms:
-        ahead = f"{_points(arm.ahead[0])} {_between(arm)}" if arm.ahead else "–"
+        ahead = _ahead(*arm.ahead) if arm.ahead else "–"
         cells = [
             f"{escape(arm.name)}{_unfinished(arm, found)}", *map(_share, (arm.uar, arm.war, arm.tail)),
             *(_share(arm.recall[:, c]) for c in places),
@@ -89,9 +89,9 @@ def _unfinished(arm: Arm, found: Table) -> str:
     return f' <span class="lost">{done} of {found.seeds} seeds</span>' if done < found.seeds else ""
 
 
-def _between(arm: Arm) -> str:
-    _, low, high = arm.ahead or (math.nan,) * 3
-    return f'<span class="interval">{number(100 * low, ".1f")} to {number(100 * high, ".1f")}</span>'
+def _ahead(value: float, low: float, high: float) -> str:
+    bounds = f"{number(100 * low, '.1f')} to {number(100 * high, '.1f')}"
+    return f'{number(100 * value, "+.1f")} <span class="interval">{bounds}</span>'
 
 
 def _arm(found: Table | None, name: str) -> Arm | None:
@@ -190,10 +190,6 @@ def _share(values: np.ndarray) -> str:
 
 def _percent(share: float) -> str:
     return number(100 * share, ".1f")
-
-
-def _points(share: float) -> str:
-    return number(100 * share, "+.1f")
 
 
 def duration(seconds: float) -> str:
