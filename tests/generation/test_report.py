@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,7 @@ from mimica.generation.report_clips import chosen
 from mimica.generation.report_files import read_loop
 from mimica.notice import NOTICE
 from mimica.video.read import open_video
-
-NAN = float("nan")
+from tiny_tuning import SETTINGS, tuned
 
 
 @pytest.fixture(scope="module")
@@ -229,6 +229,19 @@ def test_tuning_is_drawn_by_iteration_with_the_held_out_judge_beside_those_that_
     words = page.cards["Tuning by rewards"].words
     assert "gave clips 0.480 before tuning and 0.552 after it" in words
     assert "differ by 91 % of what they did" in words
+
+
+def test_what_tuning_writes_is_what_the_report_reads(tmp_path: Path) -> None:
+    tuned(tmp_path / "tuning", replace(SETTINGS, iterations=2, evaluate_every=1))
+    page = page_of(tmp_path)
+    assert {line["name"] for line in page.figures["rewards"]["data"]} == {"total", "units", "identity", "efficiency"}
+    assert {name: len(page.figures[name]["data"][0]["y"]) for name in ("kl", "judges", "diversity")} == {
+        "kl": 2, "judges": 3, "diversity": 3,
+    }  # fmt: skip
+    held = page.figures["judges"]["data"][1]["y"]
+    assert (
+        f"gave clips {held[0]:.3f} before tuning and {held[-1]:.3f} after it" in page.cards["Tuning by rewards"].words
+    )
 
 
 def test_every_figure_has_its_place_and_plotly_accepts_it(page: Page) -> None:
