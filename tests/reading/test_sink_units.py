@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +19,8 @@ from mimica.reading.events import Event, Opened, Seen
 from mimica.reading.reader import _mean
 from mimica.reading.sinks import open_sink
 from mimica.reading.sinks.annotate import Annotator, Shown, strongest
-from mimica.reading.sinks.unit_figure import MOST_POINTS, UnitSeries, unit_timeline
+from mimica.reading.sinks.figures import LEFT
+from mimica.reading.sinks.unit_figure import MOST_POINTS, UNIT_LEFT, UnitSeries, unit_timeline
 
 NAMES = [f"AU{unit.number} {unit.name}" for unit in UNITS.values()]
 CARD = {"name": "a <made-up> one", "limits": "learned from nothing"}
@@ -70,6 +73,19 @@ def test_the_page_has_a_row_for_each_unit_that_was_seen_and_says_who_saw_it(tmp_
     assert "By a &lt;made-up&gt; one: learned from nothing." in text
     assert "a <made-up>" not in text
     assert "nose wrinkler" not in text
+
+
+def test_timelines_begin_where_the_curves_of_units_below_them_do_and_so_do_faces(tmp_path: Path) -> None:
+    beside, alone = ((tmp_path / name) for name in ("beside.html", "alone.html"))
+    texts = [write(beside, with_units(stream())).read_text(), write(alone, stream()).read_text()]
+    margins = []
+    for text in texts:
+        figures = json.loads(re.search(r'id="figures">(.*?)</script>', text, re.DOTALL).group(1))  # type: ignore[union-attr]
+        margins.append({figure["layout"]["margin"]["l"] for name, figure in figures.items() if name[-1] in "01"})
+    assert margins == [{UNIT_LEFT}, {LEFT}]
+    for text, kind, left in ((texts[0], "timelines.wide", UNIT_LEFT), (texts[1], "timelines", LEFT)):
+        assert f'class="card {kind.replace(".", " ")}"' in text
+        assert f".{kind} {{ --left: {left}px; }}" in text
 
 
 def test_a_photo_has_bars_of_units(tmp_path: Path) -> None:

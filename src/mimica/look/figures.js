@@ -3,8 +3,9 @@
   var figures = JSON.parse(document.getElementById("figures").textContent);
   var player = document.getElementById("player");
   function colour(name) { return getComputedStyle(document.documentElement).getPropertyValue(name).trim(); }
-  function themed(layout) {
-    var copy = JSON.parse(JSON.stringify(layout));
+  function themed(figure) {
+    var copy = JSON.parse(JSON.stringify(figure.layout));
+    if (figure.narrow && window.innerWidth <= 600) copy.margin.l = figure.narrow;
     copy.paper_bgcolor = copy.plot_bgcolor = "rgba(0,0,0,0)";
     copy.font = { color: colour("--soft"), size: 12, family: "system-ui, -apple-system, 'Segoe UI', Roboto, Arial, sans-serif" };
     copy.hoverlabel = { bgcolor: colour("--card"), bordercolor: colour("--line"), font: { color: colour("--text") } };
@@ -26,7 +27,7 @@
   function draw() {
     Object.keys(figures).forEach(function (id) {
       var place = document.getElementById(id), figure = figures[id];
-      Plotly.react(place, figure.data, themed(figure.layout), { displayModeBar: false, responsive: true });
+      Plotly.react(place, figure.data, themed(figure), { displayModeBar: false, responsive: true });
       if (player && figure.kind === "timeline" && !place.dataset.seeks) {
         place.dataset.seeks = "yes";
         place.on("plotly_click", function (event) {

@@ -1,8 +1,8 @@
 """The page's figures, as plotly's own records; the page draws them in the colours of its theme.
 
-A figure is `data` and `layout`, its `kind`, and for a timeline `x`, which is that of every trace that
-has none of its own. Times are whole milliseconds; the page turns them into dates of 1 January 1970,
-which plotly formats as a clock.
+A figure is `data` and `layout`, its `kind`, and for a timeline `x`, which is that of every trace that has none of its
+own. One that has `narrow` has that as its left margin where the page is narrow. Times are whole milliseconds; the page
+turns them into dates of 1 January 1970, which plotly formats as a clock.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from mimica.reading.sinks.series import Points, Series, thinned
 MOST_POINTS = 4000
 """Points of a curve at most; longer ones show means of neighbours."""
 
+LEFT = 48
+"""Pixels that the numbers on the left of a timeline take."""
+
 _TOUCH = 2e-3
 _HEIGHT = 180
 _HATCH = {".": "rgba(30,34,40,0.55)", "/": "rgba(30,34,40,0.55)", "x": "rgba(128,136,146,0.7)"}
@@ -35,14 +38,14 @@ _DOMAINS_STILL = {"face": [0.74, 1], "scene": [0.37, 0.63], "both": [0, 0.26]}
 
 
 def timeline(
-    series: Series, *, until: float, gaps: list[tuple[float, float]], names: Mapping[str, str]
+    series: Series, *, until: float, gaps: list[tuple[float, float]], names: Mapping[str, str], left: int = LEFT
 ) -> dict[str, Any]:
     """Class probabilities of a person over time, stacked, over a strip of what each window says.
 
     Of a model that reads the scene too there are three rows, by the face alone, by the scene alone and by both,
     in each a bar a reading over its own stretch of time, and a mark where the scene changes the answer.
     `until` is the end of the axis in seconds, `gaps` when no face was seen, `names` what each label
-    and status is called.
+    and status is called. The axis begins `left` pixels from the edge, but on a narrow page as near as it can.
     """
     rows = _bars_of if series.views else _rows
     points, curve = _curve(series, rows)
@@ -62,8 +65,8 @@ def timeline(
         told = zip(points.starts, points.ends, points.by_face_alone, strict=True)
         spans = [(a, b) for a, b, alone in told if alone is not None]
         traces += [band | {"yaxis": "y5"} for band in _shade(spans, CHANGED, 1, "")]
-    layout = _layout_by_view(until) if series.views else _layout(until)
-    return {"data": traces, "layout": layout, "kind": "timeline", "x": x}
+    layout = (_layout_by_view if series.views else _layout)(until, left)
+    return {"data": traces, "layout": layout, "kind": "timeline", "x": x, "narrow": LEFT}
 
 
 def bars(series: Series, names: Mapping[str, str]) -> dict[str, Any]:
@@ -158,7 +161,7 @@ def _bars_by_view(series: Series, names: Mapping[str, str]) -> dict[str, Any]:
         for view, of in shares.items()
     ]  # fmt: skip
     layout = {
-        "height": 350, "margin": {"l": 48, "r": 12, "t": 26, "b": 30}, "showlegend": False,
+        "height": 350, "margin": {"l": LEFT, "r": 12, "t": 26, "b": 30}, "showlegend": False,
         "xaxis": {"fixedrange": True, "ticks": "", "anchor": "y"}, "annotations": _row_names(_DOMAINS_STILL),
         **{f"yaxis{_AXES[row][1:]}": _upright(domain) | {"range": [0, 1.12]} for row, domain in _DOMAINS_STILL.items()},
     }  # fmt: skip
@@ -214,10 +217,10 @@ def _strip(points: Points, labels: tuple[str, ...], colours: Mapping[str, str]) 
     }  # fmt: skip
 
 
-def _layout(until: float) -> dict[str, Any]:
+def _layout(until: float, left: int) -> dict[str, Any]:
     clock = "%-H:%M:%S" if until >= 3600 else "%-M:%S"
     return {
-        "height": _HEIGHT, "margin": {"l": 48, "r": 12, "t": 10, "b": 26}, "showlegend": False,
+        "height": _HEIGHT, "margin": {"l": left, "r": 12, "t": 10, "b": 26}, "showlegend": False,
         "hovermode": "x unified",
         "xaxis": {
             "type": "date", "range": [0, _ms(max(until, 0.1))], "hoverformat": f"{clock}.%1f", "anchor": "y2",
@@ -232,9 +235,10 @@ def _layout(until: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _layout_by_view(until: float) -> dict[str, Any]:
+def _layout_by_view(until: float, left: int) -> dict[str, Any]:
     """The same for three rows, a mark and a strip."""
-    layout, plain = _layout(until), _layout(until)["yaxis2"]
+    layout = _layout(until, left)
+    plain = layout["yaxis2"]
     return layout | {
         "height": _TALL, "margin": layout["margin"] | {"t": 26}, "annotations": _row_names(_DOMAINS),
         **{f"yaxis{_AXES[row][1:]}": _upright(_DOMAINS[row]) for row in _AXES},

@@ -12,10 +12,10 @@ from mimica.look.palette import STATUS
 from mimica.reading.events import Closed, Seen, Settled
 from mimica.reading.sinks import page
 from mimica.reading.sinks.base import FileSink, Wants, target, version
-from mimica.reading.sinks.figures import bars, timeline
-from mimica.reading.sinks.series import Series
+from mimica.reading.sinks.figures import LEFT, bars, timeline
+from mimica.reading.sinks.series import Series, Summary
 from mimica.reading.sinks.thumbnails import Thumbnails
-from mimica.reading.sinks.unit_figure import UnitSeries
+from mimica.reading.sinks.unit_figure import UNIT_LEFT, UnitSeries
 
 MOST_PERSONS = 12
 """Persons shown at most: those seen longest."""
@@ -73,7 +73,10 @@ class HtmlSink(FileSink):
         still = about.kind == "photo"
         summaries = {person: series.summary() for person, series in self._series.items()}
         longest = sorted(summaries, key=lambda person: (-summaries[person].seen, person))
-        persons = [self._person(p, summaries[p], still, names) for p in sorted(longest[:MOST_PERSONS])]
+        shown = sorted(longest[:MOST_PERSONS])
+        units = {p: self._units[p].figure(until=self._until, still=still) for p in shown if p in self._units}
+        left = UNIT_LEFT if any(units.values()) else LEFT  # what is of one moment stands one below the other
+        persons = [self._person(p, summaries[p], names, units.get(p, {}), still=still, left=left) for p in shown]
         hidden = [summaries[p].seen for p in longest[MOST_PERSONS:]]
         return page.Contents(
             opened=about, closed=self.closed, persons=persons, hidden=hidden, still=still, names=names,
@@ -81,13 +84,17 @@ class HtmlSink(FileSink):
             written=datetime.now().astimezone(),
         )  # fmt: skip
 
-    def _person(self, person: int, summary: Any, still: bool, names: dict[str, str]) -> page.Person:
+    def _person(
+        self, person: int, summary: Summary, names: dict[str, str], units: dict[str, Any], *, still: bool, left: int
+    ) -> page.Person:
         series = self._series[person]
-        figure = bars(series, names) if still else timeline(series, until=self._until, gaps=self._gaps, names=names)
+        figure = (
+            bars(series, names) if still
+            else timeline(series, until=self._until, gaps=self._gaps, names=names, left=left)
+        )  # fmt: skip
         return page.Person(
             person=person, summary=summary, figure=figure, thumbnails=self._thumbnails.of(person),
-            counts=series.counts(), last=series.last(), changes=series.changes(),
-            units=self._units[person].figure(until=self._until, still=still) if person in self._units else {},
+            counts=series.counts(), last=series.last(), changes=series.changes(), units=units,
         )  # fmt: skip
 
     def _link(self) -> str | None:

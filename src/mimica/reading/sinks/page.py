@@ -76,6 +76,7 @@ def render(contents: Contents) -> str:
         player=_player(contents),
         summary=_photo_table(contents) if contents.still else _table(contents),
         legend=_legend(contents),
+        wide=" wide" if any(person.units for person in contents.persons) else "",
         persons="".join(_section(person, contents) for person in contents.persons),
         left_out=_left_out(contents),
         trust=trust_section(contents.opened.model) if contents.persons else "",

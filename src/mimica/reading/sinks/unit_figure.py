@@ -23,6 +23,9 @@ UNIT_HINT = (
 )
 """What is said wherever the figure stands."""
 
+UNIT_LEFT = 168
+"""Pixels that the names of units take on the left of a figure."""
+
 _ROW, _HEIGHT = 22, 0.92
 
 
@@ -79,7 +82,7 @@ def unit_bars(strengths: np.ndarray) -> dict[str, Any]:
         "marker": {"color": [REGIONS[units[place].region] for place in places]},
     }  # fmt: skip
     layout = {
-        "height": _ROW * len(places) + 40, "margin": {"l": 190, "r": 48, "t": 4, "b": 26}, "showlegend": False,
+        "height": _ROW * len(places) + 40, "margin": {"l": UNIT_LEFT, "r": 48, "t": 4, "b": 26}, "showlegend": False,
         "xaxis": {"range": [0, 1], "tickvals": [0, 0.5, 1], "fixedrange": True},
         "yaxis": {"autorange": "reversed", "fixedrange": True, "ticks": ""},
     }  # fmt: skip
@@ -89,7 +92,7 @@ def unit_bars(strengths: np.ndarray) -> dict[str, Any]:
 def _layout(places: list[int], end: float) -> dict[str, Any]:
     clock = "%-H:%M:%S" if end >= 3600 else "%-M:%S"
     return {
-        "height": _ROW * max(len(places), 1) + 40, "margin": {"l": 190, "r": 12, "t": 10, "b": 26},
+        "height": _ROW * max(len(places), 1) + 40, "margin": {"l": UNIT_LEFT, "r": 12, "t": 10, "b": 26},
         "showlegend": False, "hovermode": "closest",
         "xaxis": {
             "type": "date", "range": [0, round(1000 * end)], "hoverformat": f"{clock}.%1f",
