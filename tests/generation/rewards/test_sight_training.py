@@ -21,7 +21,7 @@ from mimica.generation.rewards.train import SHAPES, train_sight
 from oracles import rewards as slow
 from tiny_sight import small, tiny_sight
 
-SHORT = SightTraining(epochs=2, people=4, clips=2, frames=2, again=2, batch=2, save_every=1)
+SHORT = SightTraining(epochs=2, people=4, clips=2, frames=2, again=2, batch=2, save_every=1, tested=14)
 FEW = Company(people=6, clips=3, frames=3, again=2, batch=3, size=16, seed=5)
 
 
@@ -38,7 +38,7 @@ def killing(step: int) -> Callable[[Mapping[str, Any]], None]:
 
 
 def trained(out: Path, settings: SightTraining = SHORT, **more: Any) -> Path:
-    return train_sight(settings, out=out, config=small(), tested=14, **more)
+    return train_sight(settings, out=out, config=small(), **more)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,15 @@ def test_a_trained_sight_says_what_it_is_and_what_it_sees(whole: Path) -> None:
     facts = checkpoint.read_facts(whole)
     assert facts["which"] == "rewarding"
     assert facts["synthetic"] is True
-    assert set(facts["metrics"]) == {"unit_r", "same_clip", "same_person", "others", "verification", "accuracy"}
+    assert set(facts["metrics"]) == {
+        "unit_r",
+        "across_r",
+        "same_clip",
+        "same_person",
+        "others",
+        "verification",
+        "accuracy",
+    }
     assert len(facts["correlation"]) == 17
     assert "proves nothing" in facts["limits"]
     assert load_sight(whole).config == small()
@@ -92,7 +100,7 @@ def test_learning_sees_units_people_and_classes_better_than_by_chance() -> None:
         steps.step()
         parts.append([float(told[name].detach()) for name in ("units", "who", "classes")])
     early, late = np.array(parts[:3]).mean(0), np.array(parts[-6:]).mean(0)
-    assert (late < 0.9 * early).all(), "each of the three is learned"
+    assert (late < 0.95 * early).all(), "each of the three is learned"
     seen = replace(company, part="test", people=8).drawn(np.arange(8))
     found = measured(learner.sight.eval(), seen.clips.float() / 255, seen.units, seen.labels, seen.people)
     assert found["verification"] > 0.6
@@ -165,7 +173,7 @@ def test_clips_of_no_class_teach_nothing_of_classes() -> None:
     assert grad is None or not grad.any()
 
 
-def test_figures_of_units_count_where_they_move() -> None:
+def test_figures_of_units_are_over_time_where_they_move_and_over_all_frames() -> None:
     true = np.zeros((2, 5, 17))
     true[0, :, 0] = true[0, :, 1] = true[1, :, 0] = [0, 0.2, 0.4, 0.6, 0.8]
     found = 0.5 * true + 0.1
@@ -173,7 +181,9 @@ def test_figures_of_units_count_where_they_move() -> None:
     found[1, :, 0] = 0.3
     figures = unit_figures(found, true)
     assert figures["unit_r"] == pytest.approx((1 - 1 + 0) / 3), "one follows, one goes the other way, one stays"
-    assert figures["by_unit"]["AU1"] == pytest.approx(0.5)
+    expected = [np.corrcoef(found[..., a].ravel(), true[..., a].ravel())[0, 1] for a in (0, 1)]
+    assert [figures["by_unit"][name] for name in ("AU1", "AU2")] == pytest.approx(expected)
+    assert figures["across_r"] == pytest.approx(np.mean(expected))
     assert np.isnan(figures["by_unit"]["AU4"])
     unknown = found.copy()
     unknown[..., 1] = np.nan
@@ -191,6 +201,7 @@ def test_figures_of_people_are_of_other_clips() -> None:
     [
         ({"epochs": 0}, "epochs must be at least 1"),
         ({"clips": 1}, "lest nobody be seen twice"),
+        ({"tested": 7}, "the clips of two actors"),
         ({"batch": 65}, "batch must be 2 to 64"),
     ],
 )

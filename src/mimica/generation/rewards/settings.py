@@ -38,12 +38,15 @@ class SightTraining:
     """What all that is random depends on; the held-out one has people of its own for the same seed."""
     save_every: int = 100
     """How many steps may be lost when the run is killed."""
+    tested: int = 210
+    """On how many clips of other actors it is measured at the end, 7 of each."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "frames", "again"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}")
         require(
+            (self.tested >= 14, f"tested must be at least 14, the clips of two actors, not {self.tested}"),
             (self.clips >= 2, f"clips must be at least 2, lest nobody be seen twice, not {self.clips}"),
             (
                 2 <= self.batch <= self.people,

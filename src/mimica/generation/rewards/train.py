@@ -31,7 +31,6 @@ SHAPES: dict[Which, SightConfig] = {
 """The two that judge have other shapes, so that what fools the one need not fool the other."""
 _PEOPLE: dict[Which, int] = {"rewarding": 70_000, "held-out": 80_000}
 """Where their seeds begin: nobody is known to both, nor drawn by a small seed."""
-_TESTED = 210
 _LIMITS = "learned from drawn actors alone, and judges drawn faces; of people it proves nothing"
 
 
@@ -42,13 +41,12 @@ def train_sight(
     which: Which = "rewarding",
     config: SightConfig | None = None,
     resume: bool = False,
-    tested: int = _TESTED,
     report: Report = lambda row: None,
 ) -> Path:
     """Train the sight that rewards or the one that is held out; gives its path, `out/sight-….safetensors`.
 
-    It learns from actors of the part train alone, whom only it sees, and at the end is measured on `tested` clips of
-    the part test, a multiple of 7. Raises CheckpointError where a state was made with other settings.
+    It learns from actors of the part train alone, whom only it sees, and at the end is measured on clips of the part
+    test. Raises CheckpointError where a state was made with other settings.
     """
     if processes().number > 1:
         raise UsageError("a sight is trained in one process; start it without a launcher")
@@ -67,16 +65,16 @@ def train_sight(
     same = {"config": config.facts(), **{n: getattr(data, n) for n in ("people", "clips", "frames", "again")}}
     train(SightLearner(sight), cast("Data", data), loop, out=out / "run", resume=resume, facts=same, report=report)
     path = out / f"sight-{which}.safetensors"
-    sight.save(path, {"which": which, **_facts(sight.eval(), settings, seed, tested)})
+    sight.save(path, {"which": which, **_facts(sight.eval(), settings, seed)})
     return path
 
 
-def _facts(sight: nn.Module, settings: SightTraining, seed: int, tested: int) -> Mapping[str, Any]:
+def _facts(sight: nn.Module, settings: SightTraining, seed: int) -> Mapping[str, Any]:
     assert isinstance(sight, Sight)
-    test = clips(tested, size=sight.config.size, frames=LENGTH, part="test", seed=seed)
+    test = clips(settings.tested, size=sight.config.size, frames=LENGTH, part="test", seed=seed)
     found = measured(sight, test.face.float() / 255, test.units, test.labels, test.identity)
     by_unit = {name: round(r, 3) for name, r in found.pop("by_unit").items()}
-    data = {"origin": "the actor, synthetic", "people": settings.epochs * settings.people, "held_out": tested}
+    data = {"origin": "the actor, synthetic", "people": settings.epochs * settings.people, "held_out": settings.tested}
     return {
         "trained": settings.facts(), "people_seed": seed, **made_with(1), "data": data, "synthetic": True,
         "metrics": {name: round(value, 4) for name, value in found.items()}, "correlation": by_unit,
