@@ -1,5 +1,5 @@
 # Each target is the only command needed on a fresh machine: it makes .venv, installs, fetches, runs.
-.PHONY: install test lint bench bench-memory bench-fer bench-actor bench-seventh bench-train bench-gpu bench-loader bench-cif-parts bench-cif-cost fuzz demo clean
+.PHONY: install test lint bench bench-memory bench-fer bench-actor bench-seventh bench-train bench-gpu bench-loader bench-cif-parts bench-cif-cost fuzz demo demo-augment clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -88,6 +88,10 @@ fuzz: .venv/.all
 demo: .venv/.core
 	$(BIN)/mimica assets fetch mtcnn sample-crying-to-laughing
 	$(BIN)/mimica predict asset:sample-crying-to-laughing --out demo --format csv parquet jsonl eaf vtt mp4 html
+
+# The whole augmentation loop on drawn clips, as small as it can be.
+demo-augment: .venv/.all
+	$(BIN)/mimica augment demo --quick --out demo/augment
 
 clean:
 	rm -rf demo readings .pytest_cache .mypy_cache .ruff_cache

@@ -230,6 +230,11 @@ def file(name: str) -> Path:
     return find(name) / only
 
 
+def named(given: str) -> Path:
+    """The file that `asset:NAME` names, or a path as it is. Raises AssetError for an asset that is not here."""
+    return file(given.removeprefix("asset:")) if given.startswith("asset:") else Path(given)
+
+
 def fetch(name: str, *, source: str | None = None) -> Path:
     """Download an asset, check every sha256, and keep it; the folder it lies in afterwards.
 

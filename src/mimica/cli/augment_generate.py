@@ -67,8 +67,8 @@ class Generate:
     With the tiny generator it is a preview. A clip is synthetic, and beside each stands where it comes from.
     """
 
-    face: Path
-    """A photo; of several faces the largest is taken."""
+    face: str
+    """A photo, or asset:NAME; of several faces the largest is taken."""
     label: str
     """Which expression, of the seven."""
     out: Path
@@ -85,13 +85,14 @@ class Generate:
 
     def run(self) -> int:
         """Generate, and print where the clips lie."""
+        from mimica.assets import named
         from mimica.cli.progress import counted
         from mimica.generation.ladder import PREVIEW, SYNTHETIC, write_ladder
 
         refuse_unwritable(self.out)
         with counted("generating") as progress:
             clips = write_ladder(
-                self.face, self.out, label=self.label, intensities=self.intensity, units=self.units,
+                named(self.face), self.out, label=self.label, intensities=self.intensity, units=self.units,
                 frames=self.frames, sampling=self.sampling, device=self.device, progress=progress,
             )  # fmt: skip
         print(SYNTHETIC)

@@ -135,7 +135,7 @@ def resolve(sources: Sequence[str]) -> Iterator[tuple[str, str]]:
     told = set()
     for asked in sources:
         try:
-            meant = [str(assets.file(asked.removeprefix("asset:")))] if asked.startswith("asset:") else expand([asked])
+            meant = [str(assets.named(asked))] if asked.startswith("asset:") else expand([asked])
             found = [(source, "") for source in meant]
         except MimicaError as error:
             found = [(asked, str(error))]
