@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -112,6 +113,7 @@ def lead(table: Table) -> Figure:
     arms = [arm for arm in table.arms if arm.ahead is not None and not math.isnan(arm.ahead[0])]
     if not arms:
         return {}
+    names = [arm.name for arm in arms]
     value, low, high = (plain(100 * np.array([arm.ahead[i] for arm in arms if arm.ahead])) for i in range(3))
     bars = {
         "type": "data", "symmetric": False, "thickness": 1.6, "width": 5,
@@ -119,14 +121,15 @@ def lead(table: Table) -> Figure:
         "arrayminus": [None if v is None or b is None else round(v - b, 4) for v, b in zip(value, low, strict=True)],
     }  # fmt: skip
     points = {
-        "type": "scatter", "mode": "markers", "x": value, "y": [arm.name for arm in arms], "error_x": bars,
+        "type": "scatter", "mode": "markers", "x": value, "y": names, "error_x": bars,
         "marker": {"color": LINES[0], "size": 9}, "hovertemplate": "%{x:+.1f} points<extra>%{y}</extra>",
     }  # fmt: skip
     layout = {
         "height": 34 * len(arms) + 56, "margin": {"l": 10, "r": 12, "t": 4, "b": 44}, "showlegend": False,
-        "xaxis": {"title": {"text": "points of tail recall"}, "fixedrange": True, "tickformat": "+d"},
+        "xaxis": {"title": {"text": "points"}, "fixedrange": True, "tickformat": "+d"},
         "yaxis": {"autorange": "reversed", "automargin": True, "fixedrange": True, "ticks": "outside",
-                  "ticklen": 8, "tickcolor": "rgba(0,0,0,0)"},
+                  "ticklen": 8, "tickcolor": "rgba(0,0,0,0)", "tickvals": names,
+                  "ticktext": ["<br>".join(wrap(name, _NARROW)) for name in names]},
         "shapes": [{"type": "line", "x0": 0, "x1": 0, "yref": "paper", "y0": 0, "y1": 1,
                     "line": {"width": 1.4, "dash": "dot", "color": "rgba(128,128,128,0.9)"}}],
     }  # fmt: skip
@@ -152,6 +155,8 @@ def _lines(lines: Mapping[str, list[tuple[float, float]]], across: str, *, heavy
     return {"data": data, "layout": layout}
 
 
+_NARROW = 22
+"""Letters of a line of an arm's name beside its interval."""
 _FEW = 40
 """Points of a line up to which each is marked."""
 
