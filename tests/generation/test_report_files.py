@@ -25,8 +25,8 @@ NAN = float("nan")
         ("Did it help?", "It is not known whether these clips help a recogniser: no table of arms was run here; "
                          "mimica augment table runs it (table.json)."),
         ("The arms", "mimica augment table trains them"), ("Clips", "No clip was made yet."),
-        ("Tuning by rewards", "mimica augment demo tunes one (tuning/tuning.jsonl)."),
-        ("Steps against quality", "mimica augment demo measures it (steps.json)."),
+        ("Tuning by rewards", "mimica augment tune tunes one (tuning/tuning.jsonl)."),
+        ("Steps against quality", "mimica augment tune measures it (steps.json)."),
     ],
 )  # fmt: skip
 def test_what_is_not_there_is_one_sentence_that_names_the_command(card: str, said: str, tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_what_comes_from_outside_is_escaped(tmp_path: Path) -> None:
         ("table.json", {"arms": [{"name": "x", "uar": [1], "war": [1], "tail": [1], "recall": [[1, 2]]}]},
          "its 'recall' should be 1 by 7 and are 1 by 2"),
         ("table.json", {"sentence": ...}, "it has no 'sentence'"),
-        ("steps.json", '{"rows": [{"reward": 1}]}', "steps.json is not what mimica augment demo writes: a row has no"),
+        ("steps.json", '{"rows": [{"reward": 1}]}', "steps.json is not what mimica augment tune writes: a row has no"),
         ("tuning/tuning.jsonl", 'nonsense\n{"iteration": 0}\n', "line 1 is no row of it"),
     ],
 )  # fmt: skip

@@ -38,8 +38,8 @@ class Arm:
 class Outcome:
     """What an arm came to: UAR, WAR and recall of the tail [S], recalls [S, C] with NaN for a class without clips.
 
-    `ahead` is how far the reference is ahead in recall of the tail, with its 95 % interval over resampled seeds and
-    people; `ahead_in_war` the same in WAR; None for the reference itself.
+    `ahead` is how far it is ahead of the reference in recall of the tail, with the 95 % interval over resampled seeds
+    and people; `ahead_in_war` the same in WAR; None for the reference itself.
     """
 
     name: str
@@ -87,7 +87,8 @@ class Comparison:
         ours, theirs = named[self.reference], named[against]
         assert theirs.ahead is not None
         assert theirs.ahead_in_war is not None
-        gained, lost = theirs.ahead, -theirs.ahead_in_war.value
+        gained = Interval(value=-theirs.ahead.value, low=-theirs.ahead.high, high=-theirs.ahead.low)
+        lost = theirs.ahead_in_war.value
         said = (
             f"recall of {' and '.join(self.tail)} {ours.tail.mean():.3f} against {theirs.tail.mean():.3f} with "
             f"{against} ({gained.value:+.3f}, {gained.low:+.3f} to {gained.high:+.3f}), WAR {ours.war.mean():.3f} "
@@ -167,5 +168,5 @@ def _ahead(
     groups = split.test.groups
     own = np.array(groups if groups is not None and any(groups) else split.test.names)
     return paired_difference(
-        split.test.labels, guesses[reference], guesses[name], figure, classes=len(split.test.space), groups=own
+        split.test.labels, guesses[name], guesses[reference], figure, classes=len(split.test.space), groups=own
     )

@@ -19,8 +19,8 @@ from mimica.generation.provenance import Leak
 LOOP, TUNING, STEPS, TABLE = "loop.json", "tuning/tuning.jsonl", "steps.json", "table.json"
 MADE_BY = {
     LOOP: "mimica augment",
-    TUNING: "mimica augment demo",
-    STEPS: "mimica augment demo",
+    TUNING: "mimica augment tune",
+    STEPS: "mimica augment tune",
     TABLE: "mimica augment table",
 }
 """Which command writes what."""
