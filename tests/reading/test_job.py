@@ -72,7 +72,7 @@ def test_an_outcome_says_what_was_read_and_written(job: Job, clips: list[str], t
     assert outcome.people == 1
     assert outcome.seconds == pytest.approx(1.8)
     assert outcome.statuses == {"ok": 3}
-    assert sum(outcome.labels.values()) == 3
+    assert sum(outcome.labels.values()) == pytest.approx(2.0)  # all of the clip, though its windows overlap
 
 
 def test_a_folder_of_mixed_files_is_read_whatever_they_are(job: Job, clips: list[str], tmp_path: Path) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections import Counter
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -16,9 +19,11 @@ from sink_stream import LABELS, photo, stream
 from mimica.clips import Reading
 from mimica.notice import NOTICE
 from mimica.reading.events import Closed
+from mimica.reading.job import Job, read_source
 from mimica.reading.sinks import open_sink
 from mimica.reading.sinks.base import SinkOptions
-from mimica.reading.sinks.spans import Spans, Window, merge
+from mimica.reading.sinks.series import Series
+from mimica.reading.sinks.spans import Spans, Spoken, Window, merge, shares
 
 EVENTS = list(stream(seconds=6.0, empty_until=1.0))
 
@@ -170,3 +175,49 @@ def test_subtitles_count_past_an_hour_and_escape_text(tmp_path: Path) -> None:
 def test_subtitles_say_whether_they_are_complete(finished: bool, tmp_path: Path) -> None:
     text = write("vtt", tmp_path / "x.vtt", stream(seconds=2.0, finished=finished)).read_text()
     assert ("INCOMPLETE" in text) is not finished
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 20), st.floats(0.1, 3), st.sampled_from("ab"), st.booleans()), min_size=1, max_size=12
+    )
+)
+def test_what_is_said_is_timed_as_it_comes_as_it_is_afterwards(windows: list[tuple[float, float, str, bool]]) -> None:
+    spoken, series = Spoken(), Series(("a", "b"))
+    for start, length, label, sure in sorted(windows, key=lambda w: (w[0] + w[0] + w[1], w[0])):
+        one = reading(0, start, start + length, label, "ok" if sure else "unsure")
+        spoken.append(one)
+        series.append(one)
+    time = spoken.time()
+    assert shares({label: time.get(label, 0.0) for label in "ab"}) == pytest.approx(series.summary().shares)
+    assert sum(time.values()) == pytest.approx(series.summary().seen)
+
+
+def test_what_people_say_is_added_up_and_a_photo_counts_readings() -> None:
+    spoken = Spoken()
+    for one in (reading(0, 0, 2), reading(1, 0, 4, "anger"), reading(0, 1, 3), reading(1, 2, 6, "joy", "unsure")):
+        spoken.append(one)
+    assert spoken.time() == {"fear": 3.0, "anger": 3.0, "unsure": 3.0}
+    of_photo = Spoken()
+    for person, label in ((0, "fear"), (1, "fear"), (2, "anger")):
+        of_photo.append(reading(person, 0.0, 0.0, label))
+    assert of_photo.time() == {"fear": 2.0, "anger": 1.0}
+    assert shares(of_photo.time()) == pytest.approx({"fear": 2 / 3, "anger": 1 / 3})
+    assert shares({}) == {}
+    assert shares({"fear": 0.0}) == {"fear": 0.0}
+
+
+def test_shares_of_classes_are_told_after_reading_as_on_the_page(tmp_path: Path) -> None:
+    events = list(stream(seconds=6.0, persons=1))
+    reader = SimpleNamespace(read=lambda source, **how: iter(events))
+    outcome = read_source(reader, "made up.mp4", "x", Job(out=tmp_path, formats=("html",)))
+    assert outcome.state == "done", outcome.error
+    text = (tmp_path / "x.html").read_text(encoding="utf-8")
+    assert re.findall(r'<td class="share[^>]*>(\d+ %)', text) == in_percent(outcome.labels)
+    counted = Counter(event.label for event in events if isinstance(event, Reading))
+    assert in_percent(outcome.labels) != in_percent(counted), "no window overlaps another"
+
+
+def in_percent(time: Mapping[str, float]) -> list[str]:
+    """Each label's share as a page tells it."""
+    return [f"{100 * shares(time).get(label, 0.0):.0f} %" for label in LABELS]

@@ -70,6 +70,8 @@ class Predict:
 def _table(outcomes: list[Outcome], console: Console) -> None:
     from rich.table import Table
 
+    from mimica.reading.sinks.spans import shares
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     most = "shown most, or why not" if any(outcome.state == "failed" for outcome in outcomes) else "shown most"
     for name, justify in (("source", "left"), ("state", "left"), ("people", "right"), ("time", "right"),
@@ -83,8 +85,8 @@ def _table(outcomes: list[Outcome], console: Console) -> None:
         told = sum(outcome.statuses.values())
         faces = told - outcome.statuses.get("no_face", 0)
         sure = outcome.statuses.get("ok", 0)
-        ranked = sorted(outcome.labels.items(), key=lambda pair: -pair[1])
-        shown = ", ".join(f"{label} {number / sure:.0%}" for label, number in ranked if number >= 0.1 * sure)
+        ranked = sorted(shares(outcome.labels).items(), key=lambda pair: -pair[1])
+        shown = ", ".join(f"{label} {share:.0%}" for label, share in ranked if share >= 0.1)
         table.add_row(
             plain(name), outcome.state, str(outcome.people), f"{outcome.seconds:.1f} s", shown,
             f"{1 - sure / faces:.0%}" if faces else "", f"{1 - faces / told:.0%}" if told else "",

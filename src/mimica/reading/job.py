@@ -12,12 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from mimica.clips import Reading, Track
+from mimica.clips import STATUSES, Reading, Track
 from mimica.errors import InputError, MimicaError, UsageError, unforeseen, unknown
 from mimica.reading.events import Closed, Event, Opened, Seen
 from mimica.reading.record import Outcome, Record
 from mimica.reading.settings import Settings
 from mimica.reading.sinks import FORMATS, UNITS, open_sink
+from mimica.reading.sinks.spans import Spoken
 from mimica.recognition.registry import facts as model_facts
 from mimica.video.sources import resolve
 
@@ -55,8 +56,7 @@ def read_source(
     from mimica.reading.sinks.base import SinkOptions
 
     outcome = Outcome(source=source)
-    people: set[int] = set()
-    labels: Counter[str] = Counter()
+    people, spoken = set[int](), Spoken()
     statuses: Counter[str] = Counter()
     duration: float | None = None
     try:
@@ -68,7 +68,7 @@ def read_source(
                 for sink in sinks:
                     sink.append(event)
                 duration = event.duration if isinstance(event, Opened) else duration
-                _count(event, outcome, people, labels, statuses)
+                _count(event, outcome, people, spoken, statuses)
                 if isinstance(event, Seen):
                     progress(source, event.frame.time, duration)
     except MimicaError as error:
@@ -80,19 +80,19 @@ def read_source(
         outcome.state, outcome.error = "failed", unforeseen(source, error, "try again with fewer --jobs")
     else:
         outcome.outputs = [str(path) for _, path in _paths(job, name) if path != "-"]
-    outcome.people, outcome.labels, outcome.statuses = len(people), dict(labels), dict(statuses)
+    outcome.people, outcome.statuses = len(people), dict(statuses)
+    outcome.labels = {said: spent for said, spent in spoken.time().items() if said not in STATUSES}
     return outcome
 
 
-def _count(event: Event, outcome: Outcome, people: set[int], labels: Counter[str], statuses: Counter[str]) -> None:
+def _count(event: Event, outcome: Outcome, people: set[int], spoken: Spoken, statuses: Counter[str]) -> None:
     if isinstance(event, Track) and not statuses:  # units alone are asked: nobody is read, and all are followed
         people.add(event.person)
     elif isinstance(event, Reading):
         statuses[event.status] += 1
         if event.person is not None:
             people.add(event.person)
-        if event.status == "ok" and event.label:
-            labels[event.label] += 1
+        spoken.append(event)
     elif isinstance(event, Closed):
         outcome.seconds, outcome.notes, outcome.warnings = event.last_time, list(event.notes), list(event.warnings)
         outcome.state = "done" if event.finished else "stopped"

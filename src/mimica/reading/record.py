@@ -28,8 +28,8 @@ RECORD = "mimica.json"
 class Outcome:
     """How one source went: its state, the sentence if it failed, what was written, what was read.
 
-    `seconds` is the time of the source's last frame; `labels` how many sure readings each class has;
-    `statuses` how many readings each status has.
+    `seconds` is the time of the source's last frame; `labels` how many seconds each class was shown for sure, of a
+    photo by how many; `statuses` how many readings each status has.
     """
 
     source: str
@@ -38,7 +38,7 @@ class Outcome:
     outputs: list[str] = field(default_factory=list)
     people: int = 0
     seconds: float = 0.0
-    labels: dict[str, int] = field(default_factory=dict)
+    labels: dict[str, float] = field(default_factory=dict)
     statuses: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from mimica.clips import Reading
-from mimica.reading.sinks.spans import cells, says
+from mimica.reading.sinks.spans import cells, says, shares
 
 _Told = TypeVar("_Told")
 _TOUCH = 2e-3
@@ -133,7 +133,7 @@ class Series:
         total = float(weights[sure].sum())
         return Summary(
             seen=seen if points.lengths.sum() > 0 else 0.0,
-            shares={label: time[label] / total if total else 0.0 for label in self.labels},
+            shares=shares({label: time[label] for label in self.labels}),
             confidence=float((points.confidence * weights)[sure].sum() / total) if total else None,
             unsure=time["unsure"] / seen if seen else 0.0,
             low_quality=time["low_quality"] / seen if seen else 0.0,

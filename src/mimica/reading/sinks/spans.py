@@ -7,8 +7,9 @@ its own end. Neighbours that say the same become one stretch.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -59,6 +60,45 @@ def cells(windows: list[tuple[float, float]]) -> list[tuple[float, float]]:
             first, last = max(windows[i - 1][0], windows[i][0]), min(windows[i - 1][1], windows[i][1])
             ends[i - 1] = starts[i] = min(max(halfway, first), last)
     return list(zip(starts, ends, strict=True))
+
+
+def shares(time: Mapping[str, float]) -> dict[str, float]:
+    """Each class's share of the time of all, 0 where there is none: the same wherever shares of classes are told."""
+    total = math.fsum(time.values())
+    return {label: spent / total if total else 0.0 for label, spent in time.items()}
+
+
+class Spoken:
+    """How long everyone together said what, from the readings of each person as they come, in order of time.
+
+    It keeps the last reading of each. What has no length of its own, as of a photo, counts 1 a reading.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[int | None, tuple[float, Window]] = {}
+        self._time: dict[int | None, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+        self._number: dict[int | None, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+
+    def append(self, reading: Reading) -> None:
+        """Take one reading."""
+        person, own = reading.person, reading.start
+        window = Window(reading.start, reading.end, says(reading), reading.confidence)
+        if person in self._last:
+            begun, before = self._last[person]
+            (_, ended), (own, _) = cells([(before.start, before.end), (window.start, window.end)])
+            self._time[person][before.says] += ended - begun
+        self._last[person] = own, window
+        self._number[person][window.says] += 1
+
+    def time(self) -> dict[str, float]:
+        """Seconds, or numbers of readings, by label, or by status where that is not ok."""
+        found: dict[str, float] = defaultdict(float)
+        for person, (begun, last) in self._last.items():
+            time = defaultdict(float, self._time[person])
+            time[last.says] += last.end - begun
+            for said, spent in (time if sum(time.values()) > 0 else self._number[person]).items():
+                found[said] += spent
+        return dict(found)
 
 
 class Spans:
