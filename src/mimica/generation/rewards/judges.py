@@ -56,7 +56,7 @@ def judge_on(
     """A judge that is calibrated on real clips to train on [N, T, 3, H, W], with their own curves as plans.
 
     `sight` is the one that rewards where none is given. Without `pools` every second clip of each person makes them,
-    the first among these, and the others are calibrated on: give pools where clips of further people shall be judged.
+    and the others are calibrated on: give pools where clips of further people shall be judged.
     Raises UsageError for pools that lack someone, InputError where clips are too few, or where a reward would pay
     worthless clips as well as real ones.
     """
@@ -69,10 +69,17 @@ def judge_on(
 
 
 def _halves(people: Sequence[str]) -> tuple[list[int], list[int]]:
-    """Places of each person's first clip, third clip and so on, and those of the others."""
-    seen: dict[str, int] = {}
-    halves: tuple[list[int], list[int]] = ([], [])
+    """Places of every second clip of each person, or of the only one, and those of the others.
+
+    Whether it is the first clip of someone changes from person to person: where all show the same classes in the same
+    order, both halves then have all of them.
+    """
+    places: dict[str, list[int]] = {}
     for place, person in enumerate(people):
-        seen[person] = seen.get(person, -1) + 1
-        halves[seen[person] % 2].append(place)
-    return halves
+        places.setdefault(person, []).append(place)
+    known, others = list[int](), list[int]()
+    for number, here in enumerate(places.values()):
+        first = number % 2 if len(here) > 1 else 0
+        known += here[first::2]
+        others += here[1 - first :: 2]
+    return sorted(known), sorted(others)
