@@ -1,4 +1,4 @@
-"""A sight that learned for a few seconds: 24 pixels, the actors of a few epochs."""
+"""A tiny sight of random weights: 16 pixels, a few channels."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ def small(shape: Shape = "strided") -> SightConfig:
 
 
 def tiny_sight(shape: Shape = "strided", seed: int = 0) -> Sight:
-    """One of random weights."""
+    """One that is the same for a seed."""
     torch.manual_seed(seed)
     return Sight(small(shape)).eval()
