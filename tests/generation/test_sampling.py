@@ -158,3 +158,13 @@ def test_a_long_clip_has_all_frames_and_goes_on_where_its_parts_end() -> None:
 def test_what_cannot_be_sampled_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(UsageError):
         SamplingSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_lower_temperature_begins_with_less_noise() -> None:
+    policy, condition, noise = Gaussian("flow"), some_condition(2, 4), drawn(2, 4, 2, 4, 4)
+    half = rollout(policy, condition, noise, sampling=SamplingSettings(temperature=0.5), guidance=PLAIN)
+    same = rollout(policy, condition, 0.5 * noise, sampling=SamplingSettings(), guidance=PLAIN)
+    assert torch.equal(half.latents[0], 0.5 * noise)
+    assert torch.equal(half.clean, same.clean)
+    with pytest.raises(UsageError, match="temperature must be 0 to 1"):
+        SamplingSettings(temperature=1.5)

@@ -147,7 +147,7 @@ def rollout(
     The same generator gives the same clips to the bit. Chance is drawn on the generator's own device.
     """
     times = times_of(policy, sampling)
-    latents, log_probs = [noise.float()], dict[int, Tensor]()
+    latents, log_probs = [noise.float() * sampling.temperature], dict[int, Tensor]()
     for number in range(sampling.steps):
         with torch.set_grad_enabled(gradient_from is not None and number >= gradient_from):
             mean, deviation = step_stats(

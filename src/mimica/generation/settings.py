@@ -90,6 +90,8 @@ class SamplingSettings:
     """How many steps lead from noise to a clip; each asks the model once for every pass of guidance."""
     noise: float = 0.7
     """How much chance there is in steps that are tuned: a of the flow's equation, or η of DDIM, 0 to 1."""
+    temperature: float = 1.0
+    """Deviation of the noise that a clip begins with; below 1 clips are smoother, and less unlike each other."""
     scheme: Scheme = "sde"
     """How chance enters a flow: by its stochastic equation (sde), or as DDIM has it, which in ten steps or fewer stays
     nearer to clips made without chance."""
@@ -103,6 +105,7 @@ class SamplingSettings:
     def __post_init__(self) -> None:
         require(
             (2 <= self.steps <= 1000, f"steps must be 2 to 1000, got {self.steps}"),
+            (0 <= self.temperature <= 1, f"temperature must be 0 to 1, got {self.temperature:g}"),
             (0 < self.noise <= 1, f"noise must be above 0 and at most 1, got {self.noise:g}"),
             (self.shift is None or self.shift > 0, f"shift must be above 0, got {self.shift}"),
             (

@@ -11,8 +11,10 @@ from mimica.generation.settings import GuidanceSettings, SamplingSettings
 
 Backend = Literal["tiny", "wan", "ltx", "cogvideox"]
 
-SUITS: dict[Backend, tuple[int, float]] = {"tiny": (4, 2.0), "wan": (40, 5.0), "ltx": (40, 3.0), "cogvideox": (50, 6.0)}
-"""Steps and guidance of each generator: of the large ones what their authors give, of ours what was measured."""
+SUITS: dict[Backend, tuple[int, float, float]] = {
+    "tiny": (4, 2.5, 0.5), "wan": (40, 5.0, 1.0), "ltx": (40, 3.0, 1.0), "cogvideox": (50, 6.0, 1.0)
+}  # fmt: skip
+"""Steps, guidance and temperature of each generator: of the large ones what their authors give, of ours measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +89,8 @@ class Sampling:
     @property
     def how(self) -> tuple[SamplingSettings, GuidanceSettings]:
         """Steps and guidance, as given or as suits the generator. Raises UsageError."""
-        steps, weight = SUITS[self.backend]
+        steps, weight, temperature = SUITS[self.backend]
         return (
-            SamplingSettings(steps=steps if self.steps is None else self.steps),
+            SamplingSettings(steps=steps if self.steps is None else self.steps, temperature=temperature),
             GuidanceSettings(weight=weight if self.guidance is None else self.guidance),
         )
