@@ -162,7 +162,7 @@ class _Size:
 
 
 _WHOLE = _Size(
-    train=500, test=280, epochs=4, per_epoch=1600, batch=32, seeds=(0, 1, 2), loop=AugmentSettings(rounds=3, size=60)
+    train=500, test=280, epochs=4, per_epoch=1000, batch=32, seeds=(0, 1, 2), loop=AugmentSettings(rounds=3, size=60)
 )
 _QUICK = _Size(
     train=140, test=28, epochs=1, per_epoch=64, batch=16, seeds=(0,), loop=AugmentSettings(rounds=1, size=8, hold=0.3)

@@ -28,13 +28,17 @@ SHORTEST, LONGEST = 9, 17
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TinyConfig:
-    """How large the generator is, and which units it takes, in the order of its curves."""
+    """How large the generator is, and which units it takes, in the order of its curves.
+
+    `gain` is by how much it is told more than is planned, where its clips are known to fall short; 1 in training.
+    """
 
     codec: CodecConfig = field(default_factory=CodecConfig)
     look: int = 64
     width: int = 40
     told: int = 128
     units: tuple[int, ...] = tuple(UNITS)
+    gain: float = 1.0
 
     def facts(self) -> dict[str, Any]:
         """The config as a checkpoint's JSON states it."""
@@ -95,7 +99,8 @@ class Tiny:
         given = images.new_full((len(images),), float(planned))
         zero = images.new_zeros(len(images), self.config.codec.channels, S // STRIDE, S // STRIDE)
         return Condition(
-            tensors={"still": images, "curves": curves, "planned": given}, anchor=zero,
+            tensors={"still": images, "curves": (curves * self.config.gain).clamp(max=1), "planned": given},
+            anchor=zero,
             **along(curves, len(images), frames, 1),
         )  # fmt: skip
 
