@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from mimica.encoders.towers import DualEncoder
+    from tiny_loop import World
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny tensors: threads cost more than they save
 sys.path.insert(0, str(Path(__file__).parent))  # for `oracles` and what is tiny or drawn
@@ -169,3 +170,19 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory, tiny_dual: DualEncoder)
     card = {"temperature": 1.0, "unsure_below": 0.3, "calibrated_on": None, "metrics": {}, "date": "2026-01-01"}
     save_recogniser(path, duse, encoder=tiny_dual, facts={"frames": 16, "data": {"origin": "none"}, **card})
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """What a tiny augmentation loop is made from: drawn clips in a long tail, and a generator."""
+    from tiny_loop import world
+
+    return world(tmp_path_factory.mktemp("tiny-world"))
+
+
+@pytest.fixture
+def stand_ins(monkeypatch: pytest.MonkeyPatch, tiny_encoder: Path) -> None:
+    """The judges and the encoder of the loop are tiny ones."""
+    from tiny_loop import stand_in
+
+    stand_in(monkeypatch, tiny_encoder)

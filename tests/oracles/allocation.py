@@ -35,3 +35,8 @@ def shares(
 
 def cosine(a: Sequence[float], b: Sequence[float]) -> float:
     return sum(x * y for x, y in zip(a, b, strict=True)) / math.hypot(*a) / math.hypot(*b)
+
+
+def shrunk(right: int, clips: int) -> float:
+    """Laplace's rule of succession: what to expect of the next clip where so many of so many were recognised."""
+    return (right + 1) / (clips + 2)

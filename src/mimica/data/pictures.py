@@ -11,6 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from mimica.data.whole import whole
+from mimica.errors import InputError
 
 PICTURES = "frame_*.png"
 """What the pictures of a clip are called, in their order."""
@@ -32,8 +33,14 @@ def save_frames(folder: Path, frames: np.ndarray, what: str) -> None:
 
 
 def read_frames(folder: Path) -> np.ndarray:
-    """The frames uint8 [T, S, S, 3] that `save_frames` wrote."""
-    return np.stack([np.asarray(Image.open(path).convert("RGB")) for path in sorted(folder.glob(PICTURES))])
+    """The frames uint8 [T, S, S, 3] that `save_frames` wrote. Raises InputError where they are missing or damaged."""
+    paths = sorted(folder.glob(PICTURES))
+    if not paths:
+        raise InputError(f"{folder} holds no picture {PICTURES}")
+    try:
+        return np.stack([np.asarray(Image.open(path).convert("RGB")) for path in paths])
+    except (OSError, ValueError, SyntaxError) as error:
+        raise InputError(f"cannot read the pictures of {folder}: {error}") from None
 
 
 def digest_of_folder(folder: Path) -> str:

@@ -82,8 +82,8 @@ class Comparison:
     def sentence(self, against: str = "class-balanced sampling") -> str:
         """Whether the reference helps: whether it finds more of the tail than `against` without loss of WAR."""
         named = {one.name: one for one in self.outcomes}
-        if against not in named or self.reference not in named:
-            return f"no verdict: {against} was not run"
+        if missing := [name for name in (self.reference, against) if name not in named]:
+            return f"no verdict: {' and '.join(missing)} was not run"
         ours, theirs = named[self.reference], named[against]
         assert theirs.ahead is not None
         assert theirs.ahead_in_war is not None

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from mimica.checkpoint import put
-from mimica.data.clipset import ClipSet, load, load_held
+from mimica.data.clipset import ClipSet, items, load, load_held, space_of
 from mimica.data.generated import load_generated
 from mimica.encoders.named import open_encoder
 from mimica.errors import UsageError, unknown
@@ -75,6 +75,7 @@ def compare_arms(
     not done again. Raises UsageError for data without a part to test on.
     """
     heard, sampling = heard or Heard(), sampling or Sampling()
+    _refuse(spec, asked)
     ready = prepare(spec, out, settings, sampling=sampling, filtering=filtering, doing=heard.doing)
     tables = tables_of(
         ready, settings, sampling, arms=[arm for arm in LEFT if arm in asked.arms], progress=heard.progress,
@@ -94,6 +95,16 @@ def compare_arms(
     put(out / TABLE, (json.dumps(found.facts(), indent=1, ensure_ascii=False, default=str) + "\n").encode())
     write_report(out)
     return found
+
+
+def _refuse(spec: str, asked: Asked) -> None:
+    """Raise now what would be found after all loops are run."""
+    space = space_of(spec)
+    for name in asked.tail:
+        if name not in space:
+            raise unknown("class", name, space.names)
+    if not any(one.part == "test" for one in items(spec)):
+        raise UsageError(f"{spec} has no clip of the part test, which every arm is measured on")
 
 
 def _arms(
@@ -118,8 +129,8 @@ def _arms(
 
 
 def _scarce(train: ClipSet) -> tuple[str, ...]:
-    """The two classes of the fewest clips."""
-    counts = train.counts()
+    """The two classes of the fewest clips, of those that have any: for others nothing can be made."""
+    counts = {name: clips for name, clips in train.counts().items() if clips}
     return tuple(sorted(counts, key=lambda name: counts[name])[:2])
 
 

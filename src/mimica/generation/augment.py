@@ -16,7 +16,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,30 +83,46 @@ def augment(
     for name in classes:
         if name not in names:
             raise unknown("class", name, names)
-    stated = json.loads(json.dumps({**(facts or {}), "settings": asdict(settings), "only": list(classes)}))
-    _refuse_another(maker.out / LOOP, stated)
+    how = {} if allocation is None else {"allocation": asdict(allocation)}
+    stated = json.loads(json.dumps({**(facts or {}), "settings": asdict(settings), "only": list(classes), **how}))
+    there = _clips_there(maker.out / LOOP, stated)
     held = Looks.of(maker.inspector.vision, pool.held.frames)
     before = maker.inspector.probe.recall(held, pool.held.labels)
     cost = {"reading real clips": time.monotonic() - began}
     made, rounds, seconds = list[Made](), list[Round](), list[float]()
+    clips = np.bincount(pool.held.labels, minlength=len(names)).tolist()
     for number in range(settings.rounds + 1):
         next_one = allocate(
-            names, pool.counts, before, settings.size, rounds=rounds, only=classes, settings=allocation
+            names, pool.counts, shrunk(before, clips), settings.size, only=classes, settings=allocation,
+            rounds=[replace(one, recall=shrunk(one.recall, clips)) for one in rounds],
         )  # fmt: skip
         found = Augmented(
             pool=pool, recall=before, last=next_one, rounds=tuple(rounds), seconds=tuple(seconds), made=tuple(made),
             audit=_audited(maker, made), cost={**cost, "generating and inspecting": sum(seconds)},
         )  # fmt: skip
-        write(maker.out, found, stated)
-        if number == settings.rounds or not any(next_one.clips):
+        last = number == settings.rounds or not any(next_one.clips)
+        if last or len(made) >= there:  # one that goes on where another was stopped has first to come as far as that
+            write(maker.out, found, stated)
+        if last:
             break
-        start = time.monotonic()
         fresh = _round(maker, next_one, rounds, number, settings, progress)
         made += fresh
         rounds.append(_come_to(fresh, names, Looks.joined(looks, _looks(maker, made)), made, maker, held))
-        seconds.append(time.monotonic() - start)
+        seconds.append(sum(one.record.seconds for one in fresh))  # whenever that was
         told(_sentence(number, rounds[-1], names))
     return found
+
+
+def shrunk(recall: Sequence[float], clips: Sequence[int]) -> tuple[float, ...]:
+    """Recall [C] as what is made next goes by it, of so many clips [C] of validation: (right + 1)/(clips + 2).
+
+    Where validation has one clip of a class, its recall is 0 or 1 by chance.
+
+    >>> shrunk([1.0, 0.5], [1, 8])
+    (0.6666666666666666, 0.5)
+    """
+    right = np.nan_to_num(np.asarray(recall, dtype=float)) * clips
+    return tuple(((right + 1) / (np.asarray(clips) + 2)).tolist())
 
 
 def _round(
@@ -157,21 +173,39 @@ def _sentence(number: int, one: Round, names: Sequence[str]) -> str:
     return f"round {number + 1}: kept {', '.join(said)}; mean recall of validation {np.nanmean(one.recall):.3f}"
 
 
-def _refuse_another(path: Path, stated: Mapping[str, Any]) -> None:
+def _clips_there(path: Path, stated: Mapping[str, Any]) -> int:
+    """How many clips the loop in a folder has come to. Raises UsageError where it depends on something else."""
     if not path.is_file():
-        return
+        return 0
     try:
-        there = json.loads(path.read_text(encoding="utf-8"))["stated"]
-    except (OSError, ValueError, KeyError, TypeError):
+        told = json.loads(path.read_text(encoding="utf-8"))
+        ours, theirs, clips = _leaves(stated), _leaves(told["stated"]), len(told["clips"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise InputError(f"{path} is not what mimica augment writes; choose another place with --out") from None
-    ours, theirs = dict(stated), dict(there)
-    for settings in (ours, theirs):
-        settings["settings"] = {k: v for k, v in settings["settings"].items() if k not in ("rounds", "batch")}
-    if other := sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name)):
+    if other := [name for name in ours | theirs if ours.get(name) != theirs.get(name)]:
+        named = (
+            name if name.startswith("another") else f"{name} {theirs.get(name, 'as usual')}, not "
+            f"{ours.get(name, 'as usual')}" for name in other
+        )  # fmt: skip
         raise UsageError(
-            f"{path} is of a loop with another {', '.join(other)}; give the same again to go on with it, or choose "
-            "another place with --out"
+            f"{path} is of a loop with {'; '.join(named)}. Give the same again to go on with it, or choose another "
+            "place with --out"
         )
+    return clips
+
+
+def _leaves(stated: Mapping[str, Any]) -> dict[str, Any]:
+    """What a loop depends on, by the names that a user knows; what only says how far it goes is left out."""
+    found: dict[str, Any] = {}
+    for name, value in stated.items():
+        if name in ("data", "generator"):
+            found[f"another {name}"] = value
+        elif isinstance(value, Mapping):
+            said = "" if name in ("settings", "filter") else f"{name} "
+            found |= {f"{said}{leaf}": one for leaf, one in value.items() if leaf not in ("rounds", "batch")}
+        else:
+            found["classes" if name == "only" else "pixels" if name == "size" else name] = value
+    return found
 
 
 def write(out: Path, found: Augmented, stated: Mapping[str, Any]) -> None:
@@ -208,7 +242,7 @@ def _told(one: Made) -> dict[str, Any]:
     record = one.record
     return {
         "clip": f"{CLIPS}/{one.wanted.name}.mp4", "label": record.label, "kept": record.kept,
-        "reasons": list(record.reasons), "round": record.round, "person": record.person, "units": list(UNITS),
+        "reasons": list(record.reasons), "round": one.wanted.round, "person": record.person, "units": list(UNITS),
         "planned": np.round(one.planned, 3).tolist(), "measured": [list(row) for row in record.measured],
         "scores": dict(record.scores), "steps": record.steps, "seconds": record.seconds,
     }  # fmt: skip

@@ -72,9 +72,9 @@ class Inspector:
             judged = self.judge(clips, targets)
         found, labels = units.cpu().numpy(), targets.labels.numpy()
         seen = Seen(
-            labels=labels, consistency=self._consistency(found, labels), identity=identity.cpu().numpy(),
-            probabilities=(likely.cpu().numpy() + self.probe.probabilities(looks)) / 2,
-            nearest=nearest(looks.traces() - self._middle, self._known)[0], passed=judged.passed.cpu().numpy(),
+            labels=labels, consistency=_told(self._consistency(found, labels)), identity=_told(identity.cpu().numpy()),
+            probabilities=_told((likely.cpu().numpy() + self.probe.probabilities(looks)) / 2, 6),
+            nearest=_told(nearest(looks.traces() - self._middle, self._known)[0]), passed=judged.passed.cpu().numpy(),
         )  # fmt: skip
         scores = {f"reward_{name}": value.cpu().numpy() for name, value in judged.rewards.items()}
         scores |= {
@@ -88,6 +88,11 @@ class Inspector:
         names = [known.names[label] for label in labels]
         peaks = [known.peak(one, name) for one, name in zip(units, names, strict=True)]
         return np.array([float(known.consistency(peak, name)) for peak, name in zip(peaks, names, strict=True)])
+
+
+def _told(value: np.ndarray, places: int = 4) -> np.ndarray:
+    """A measurement as a record tells it, so that a clip that is judged again is judged alike."""
+    return np.asarray(np.round(value.astype(float), places))
 
 
 def people_of(pool: Pool, sight: Sees) -> dict[str, Tensor]:

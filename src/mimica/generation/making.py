@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from mimica.data.pictures import digest_of_folder, read_frames, save_frames
-from mimica.errors import UsageError
+from mimica.errors import InputError, UsageError
 from mimica.facs import PRIOR_CORES
 from mimica.generation.diffusion.policy import Policy
 from mimica.generation.filter import Verdict, filtered
@@ -126,32 +126,45 @@ class Maker:
             labels=torch.tensor([self.pool.train.space.index(one.label) for one in wanted]),
             people=tuple(one.person for one in stills), prompts=tuple(one.prompt.text() for one in words),
         )  # fmt: skip
-        clips = self._generated(targets, wanted)
-        inspected = self.inspector(clips, targets)
+        clips, inspected = self._inspected(targets, wanted)
         verdicts = filtered(inspected.seen, self.filter)
         seconds = (time.monotonic() - began) / len(wanted)
         frames = (clips * 255).round().to(torch.uint8).permute(0, 1, 3, 4, 2).cpu().numpy()
         for i, one in enumerate(wanted):
             folder = self.folder(one)
-            save_frames(folder, frames[i], SYNTHETIC)
+            try:
+                save_frames(folder, frames[i], SYNTHETIC)
+            except OSError as error:
+                raise InputError(
+                    f"cannot write {folder}: {error.strerror or error}; make room, or choose another place with --out; "
+                    "clips that are finished are kept, and the same command goes on from there"
+                ) from None
             film(folder.with_suffix(".mp4"), enlarged(frames[i], _ENLARGED if self.policy.name == "tiny" else 1))
             record = self._record(one, plans[i], words[i], stills[i], inspected, verdicts[i], i)
             replace(record, seconds=round(seconds, 3)).write(folder.with_suffix(".json"))
 
-    def _generated(self, targets: Targets, wanted: Sequence[Wanted]) -> Tensor:
+    def _inspected(self, targets: Targets, wanted: Sequence[Wanted]) -> tuple[Tensor, Inspected]:
+        """Clips [B, T, 3, S, S] for these targets, and what is measured of them."""
         try:
-            with torch.no_grad():
-                condition = self.policy.condition(
-                    targets.images, curves=targets.curves, prompts=targets.prompts, frames=self.frames
-                )
-                each = [self.policy.noise(condition.take(torch.tensor([i])), self._chance(one))
-                        for i, one in enumerate(wanted)]  # fmt: skip
-                clips = sample(self.policy, condition, torch.cat(each), sampling=self.sampling, guidance=self.guidance)
-        except (MemoryError, torch.OutOfMemoryError):
+            clips = self._generated(targets, wanted)
+            return clips, self.inspector(clips, targets)
+        except (MemoryError, RuntimeError) as error:  # PyTorch tells of a CPU's memory by RuntimeError alone
+            if type(error) is RuntimeError and "memory" not in str(error):
+                raise
+            fewer = f"--batch {len(wanted) // 2}" if len(wanted) > 1 else "--batch 1, of fewer --frames"
             raise UsageError(
                 f"{len(wanted)} clips of {self.frames} frames need more memory than there is; make fewer at once, "
-                f"--settings.batch {max(1, len(wanted) // 2)}; clips that are finished are kept"
+                f"{fewer}; clips that are finished are kept"
             ) from None
+
+    def _generated(self, targets: Targets, wanted: Sequence[Wanted]) -> Tensor:
+        with torch.no_grad():
+            condition = self.policy.condition(
+                targets.images, curves=targets.curves, prompts=targets.prompts, frames=self.frames
+            )
+            each = [self.policy.noise(condition.take(torch.tensor([i])), self._chance(one))
+                    for i, one in enumerate(wanted)]  # fmt: skip
+            clips = sample(self.policy, condition, torch.cat(each), sampling=self.sampling, guidance=self.guidance)
         return clips.float().clamp(0, 1).cpu()
 
     def _chance(self, wanted: Wanted) -> torch.Generator:
@@ -164,7 +177,7 @@ class Maker:
         i: int,
     ) -> Provenance:  # fmt: skip
         exemplars = [card for card in self.pool.base.cards if card.kind == "exemplar" and card.id in words.cards]
-        made_of = [self.pool.train.names[still.place], *(card.id.removeprefix("exemplar:") for card in exemplars)]
+        made_of = [self.pool.named(still.place), *(card.id.removeprefix("exemplar:") for card in exemplars)]
         return Provenance(
             clip=f"{CLIPS}/{wanted.name}", sha256=digest_of_folder(self.folder(wanted)), label=wanted.label,
             soft_label=tuple(round(share, 6) for share in verdict.label), still_sha256=still.sha256, still_part="train",

@@ -62,6 +62,12 @@ class Pool:
         """How many clips to learn from each class has [C]."""
         return list(self.train.counts().values())
 
+    def named(self, place: int) -> str:
+        """A clip to learn from as its table names it."""
+        name = Path(self.train.names[place])
+        folder = parse(self.spec)[1].parent
+        return str(name.relative_to(folder)) if name.is_relative_to(folder) else str(name)
+
     def still(self, label: str, number: int, seed: int) -> Still:
         """The still that clip `number` of a class begins with: of a clip of another class where there is one.
 
@@ -120,21 +126,27 @@ def read_pool(spec: str, *, size: int, hold: float = 0.15) -> Pool:
     learned = _those_of(measured, train, parse(spec)[1].parent)
     if train.groups and all(train.groups):
         learned = replace(learned, subjects=tuple(train.groups))
+    if len(set(train.labels.tolist())) < 2:
+        raise UsageError(f"{spec} has clips of one class alone to learn from, so that nothing can be told from it")
     known = align(learned.curves, learned.labels, learned.space, order=learned.order)
+    kept_out = barred(measured_on(spec, held, size))
+    told = [i for i, person in enumerate(learned.subjects) if hidden(person) not in kept_out.people]
     return Pool(
         spec=spec, train=train, held=held, curves=learned.curves, people=learned.subjects, known=known,
-        base=build(known, learned), barred=barred(measured_on(spec, held, size)),
+        base=build(known, _at(learned, told)), barred=kept_out,
     )  # fmt: skip
 
 
 def _those_of(measured: MeasuredClips, train: ClipSet, folder: Path) -> MeasuredClips:
     """What was measured of the clips that are learned from, in their order."""
     place = {str(folder / name): i for i, name in enumerate(measured.names)}
-    kept = [place[name] for name in train.names]
-    return MeasuredClips(
-        names=tuple(measured.names[i] for i in kept), labels=measured.labels[kept],
-        curves=tuple(measured.curves[i] for i in kept), subjects=tuple(measured.subjects[i] for i in kept),
-        space=measured.space, order=measured.order,
+    return _at(measured, [place[name] for name in train.names])
+
+
+def _at(clips: MeasuredClips, places: Sequence[int]) -> MeasuredClips:
+    return replace(
+        clips, names=tuple(clips.names[i] for i in places), labels=clips.labels[list(places)],
+        curves=tuple(clips.curves[i] for i in places), subjects=tuple(clips.subjects[i] for i in places),
     )  # fmt: skip
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from mimica.encoders.named import open_encoder
+from mimica import checkpoint
+from mimica.encoders.store import load_encoder
+from mimica.encoders.towers import VisionTower, freeze
 from mimica.errors import UsageError
 from mimica.generation.diffusion.backends import open_tuned
 from mimica.generation.diffusion.settings import Sampling
@@ -23,7 +25,7 @@ from mimica.generation.rewards.sight import Sight, load_sight
 from mimica.generation.settings import PromptSettings
 from mimica.labels import EXPRESSIONS
 
-ENCODER = "compact"
+ENCODER = checkpoint.SHIPPED / "compact.safetensors"
 """The frozen encoder by whose features recall is measured and near-duplicates are found."""
 
 
@@ -62,7 +64,7 @@ def prepare(
             f"{', '.join(EXPRESSIONS.names)}, in this order, alone"
         )
     doing("looking at real clips")
-    vision = open_encoder(ENCODER).vision
+    vision = eyes()
     looks = Looks.of(vision, pool.train.frames)
     doing("calibrating the judges")
     frames = policy.frames(settings.frames)
@@ -81,6 +83,11 @@ def prepare(
         "filter": asdict(filtering), "prompts": _of_prompts(maker.writer.settings),
     }  # fmt: skip
     return Prepared(maker=maker, looks=looks, facts=stated)
+
+
+def eyes() -> VisionTower:
+    """The frozen encoder that looks at clips; nothing is read here, so that no text tower is needed."""
+    return cast("VisionTower", freeze(load_encoder(ENCODER)[0]))
 
 
 def judge_of(pool: Pool, sight: Sight, frames: int, settings: RewardSettings | None = None) -> Judge:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from mimica.checkpoint import put
-from mimica.data.clipset import load_held, parse
-from mimica.data.pictures import read_frames
+from mimica.data.clipset import load, load_held
+from mimica.data.pictures import PICTURES, read_frames
 from mimica.errors import InputError, UsageError
 from mimica.generation.augment import LOOP, TABLE, refusals, table
 from mimica.generation.filter import Seen, filtered
@@ -29,6 +29,7 @@ def read_loop(folder: Path) -> dict[str, Any]:
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
         found: dict[str, Any] = {**told, "clips": list(told["clips"]), "rounds": list(told["rounds"])}
+        _ = told["classes"], told["data"]["spec"], told["stated"]["size"], told["stated"]["hold"]
     except OSError as error:
         raise InputError(
             f"cannot read {path}: {error.strerror or error}; mimica augment --data … --out {folder} writes it"
@@ -61,11 +62,12 @@ def refilter(folder: Path, settings: FilterSettings) -> tuple[int, int, dict[str
     for one in judged:
         one.write(folder / CLIPS / f"{Path(one.clip).name}.json")
     kept = [one for one in judged if one.kept]
-    put(folder / TABLE, table(kept, names, parse(told["data"]["spec"])[1].parent).encode())
+    of_data = Path(told["data"]["spec"].partition(":")[2]).parent  # which need not be there any more
+    put(folder / TABLE, table(kept, names, of_data).encode())
     for clip, one in zip(told["clips"], judged, strict=True):
         clip |= {"kept": one.kept, "reasons": list(one.reasons)}
     for number, row in enumerate(told["rounds"]):
-        own = [one for one in judged if one.round == number]
+        own = [one for clip, one in zip(told["clips"], judged, strict=True) if clip["round"] == number]
         row["accepted"] = [sum(one.kept for one in own if one.label == name) for name in names]
         row["refused"] = refusals(own)
     told["stated"]["filter"] = asdict(settings)
@@ -89,22 +91,29 @@ def seen_of(records: Sequence[Provenance], names: Sequence[str]) -> Seen:
 def audited(folder: Path, spec: str) -> Audit:
     """Look for anything that is measured on in the clips of a loop over `spec`, by record, file and likeness.
 
-    Raises UsageError for data that the loop was not made from.
+    Raises UsageError for data that the loop was not made from, InputError for pictures that cannot be read.
     """
-    from mimica.encoders.named import open_encoder
-    from mimica.generation.prepared import ENCODER
+    from mimica.generation.prepared import eyes
 
     told = read_loop(folder)
-    stated, records = told["stated"], records_of(folder, told)
-    size = int(stated["size"])
-    held = load_held(spec, size=size, frames=None, hold=float(stated["hold"]))
-    if held is None:
-        raise UsageError(f"{spec} has nothing that is measured on; name the data that {folder} was made from")
+    size, hold, records = int(told["stated"]["size"]), float(told["stated"]["hold"]), records_of(folder, told)
+    held = load_held(spec, size=size, frames=None, hold=hold)
+    if held is None or not _same_data(spec, size, hold, told["data"]):
+        raise UsageError(f"{folder} was not made from {spec}, but from {told['data']['spec']}; name that with --data")
     parts = measured_on(spec, held, size)
-    vision = open_encoder(ENCODER).vision
+    vision = eyes()
     known = Looks.of(vision, [clip for part in parts for clip in part.frames]).traces()
-    own = Looks.of(vision, [read_frames(folder / one.clip) for one in records]).traces() if records else known[:0]
     middle = known.mean(0)
     held_back = replace(barred(parts), features=known - middle)
     files = {one.clip: folder / one.clip for one in records}
+    there = [one for one in records if any(files[one.clip].glob(PICTURES))]
+    if len(there) < len(records):  # those that are gone are found among the files, and nothing can be like them
+        return audit(records, held_back, files=files)
+    own = Looks.of(vision, [read_frames(files[one.clip]) for one in records]).traces() if records else known[:0]
     return audit(records, held_back, files=files, features=own - middle)
+
+
+def _same_data(spec: str, size: int, hold: float, stated: Mapping[str, Any]) -> bool:
+    """Whether a loop that states this learned from the clips of `spec`, wherever they lie."""
+    manifest = load(spec, part="train", size=size, frames=None, hold=hold, stored=True).manifest
+    return all(stated.get(name) == manifest[name] for name in ("origin", "clips", "classes"))

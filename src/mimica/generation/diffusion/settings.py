@@ -85,6 +85,8 @@ class Sampling:
         _, guidance = self.how
         if guidance.weight > 20:
             raise UsageError(f"guidance must be 0 to 20, got {guidance.weight:g}")
+        if not 0 <= self.seed < 2**32:
+            raise UsageError(f"seed must be from 0 to {2**32 - 1}, got {self.seed}")
 
     @property
     def how(self) -> tuple[SamplingSettings, GuidanceSettings]:
