@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import socket
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from mimica.encoders.towers import DualEncoder
+    from mimica.generation.augment import Augmented
     from tiny_loop import World
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny tensors: threads cost more than they save
@@ -186,3 +188,22 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, tiny_encoder: Path) -> None:
     from tiny_loop import stand_in
 
     stand_in(monkeypatch, tiny_encoder)
+
+
+@pytest.fixture(scope="session")
+def whole_loop(
+    tiny_world: World, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Augmented]:
+    """The folder of a tiny loop of two rounds that was never stopped, not to be changed, and what it came to."""
+    from tiny_loop import stand_in
+
+    out = tmp_path_factory.mktemp("whole-loop")
+    with pytest.MonkeyPatch.context() as patch:
+        stand_in(patch, tiny_encoder)
+        return out, tiny_world.loop(out)
+
+
+@pytest.fixture
+def looped(whole_loop: tuple[Path, Augmented], tmp_path: Path) -> Path:
+    """A copy of that folder."""
+    return Path(shutil.copytree(whole_loop[0], tmp_path / "looped"))

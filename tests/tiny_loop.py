@@ -5,6 +5,7 @@ The judges are stand-ins: calibration would rightly refuse what sees nothing.
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -88,3 +89,13 @@ def world(folder: Path, *, train: int = 36, test: int = 14) -> World:
         patch.setattr(long_tail, "SIZE", SIZE)
         table = long_tail.write_long_tail(folder / "data", train=train, test=test)
     return World(spec=f"table:{table}", model=write_tiny(folder / "tiny.safetensors"))
+
+
+def fewer(of: World, folder: Path, without: str) -> World:
+    """The same clips but one."""
+    data = Path(of.spec.removeprefix("table:"))
+    shutil.copytree(data.parent, folder / "fewer")
+    table = folder / "fewer" / data.name
+    lines = table.read_text().splitlines(keepends=True)
+    table.write_text("".join(line for line in lines if not line.startswith(f"{without},")))
+    return World(spec=f"table:{table}", model=of.model)

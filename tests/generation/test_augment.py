@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,22 +19,8 @@ from mimica.generation import making
 from mimica.generation.augment import Augmented, shrunk
 from mimica.generation.provenance import Provenance, read_provenance
 from oracles import allocation as slow
-from tiny_loop import KEPT, SETTINGS, SIZE, World, stand_in
+from tiny_loop import KEPT, SETTINGS, SIZE, World, fewer
 from tiny_runs import Killed
-
-
-@pytest.fixture(scope="module")
-def whole(tiny_world: World, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Augmented]:
-    """A loop of two rounds that was never stopped, and its folder."""
-    out = tmp_path_factory.mktemp("whole")
-    with pytest.MonkeyPatch.context() as patch:
-        stand_in(patch, tiny_encoder)
-        return out, tiny_world.loop(out)
-
-
-@pytest.fixture
-def copy(whole: tuple[Path, Augmented], tmp_path: Path) -> Path:
-    return Path(shutil.copytree(whole[0], tmp_path / "copy"))
 
 
 def said(out: Path) -> dict[str, Any]:
@@ -51,8 +36,8 @@ def without_seconds(told: dict[str, Any]) -> dict[str, Any]:
     return {**told, "cost": None}
 
 
-def test_a_loop_leaves_clips_with_records_a_table_and_what_it_did(whole: tuple[Path, Augmented]) -> None:
-    out, found = whole
+def test_a_loop_leaves_clips_with_records_a_table_and_what_it_did(whole_loop: tuple[Path, Augmented]) -> None:
+    out, found = whole_loop
     told = said(out)
     assert len(found.rounds) == 2
     assert [sum(one["asked"]) for one in told["rounds"]] == [4, len(found.made) - 4]
@@ -71,19 +56,19 @@ def test_a_loop_leaves_clips_with_records_a_table_and_what_it_did(whole: tuple[P
 
 @pytest.mark.usefixtures("stand_ins")
 def test_the_same_loop_again_makes_nothing_and_leaves_the_same_bytes(
-    copy: Path, tiny_world: World, monkeypatch: pytest.MonkeyPatch
+    looped: Path, tiny_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def never(*_: object, **__: object) -> Any:
         raise AssertionError("it was all there")
 
     for name in ("sample", "save_frames", "film"):
         monkeypatch.setattr(making, name, never)
-    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
-    told = said(copy)
-    tiny_world.loop(copy)
-    assert {path for path in copy.rglob("*") if path.is_file()} == before.keys()
+    before = {path: path.read_bytes() for path in looped.rglob("*") if path.is_file()}
+    told = said(looped)
+    tiny_world.loop(looped)
+    assert {path for path in looped.rglob("*") if path.is_file()} == before.keys()
     assert {path.name for path, data in before.items() if path.read_bytes() != data} <= {"loop.json"}
-    assert said(copy) == told, "seconds are those that clips took when they were made"
+    assert said(looped) == told, "seconds are those that clips took when they were made"
 
 
 @pytest.mark.usefixtures("stand_ins")
@@ -95,7 +80,7 @@ def test_the_same_loop_again_makes_nothing_and_leaves_the_same_bytes(
     ],
 )  # fmt: skip
 def test_a_loop_that_is_killed_goes_on_and_comes_to_the_same(
-    where: Any, what: str, at: int, whole: tuple[Path, Augmented], tiny_world: World, tmp_path: Path
+    where: Any, what: str, at: int, whole_loop: tuple[Path, Augmented], tiny_world: World, tmp_path: Path
 ) -> None:
     out, calls = tmp_path / "killed", list[int]()
     with pytest.MonkeyPatch.context() as patch:
@@ -115,33 +100,33 @@ def test_a_loop_that_is_killed_goes_on_and_comes_to_the_same(
         assert len(finished) == 4
     tiny_world.loop(out)
     assert {path: path.stat().st_mtime_ns for path in finished} == finished, "nothing finished is made again"
-    assert (out / "generated.csv").read_bytes() == (whole[0] / "generated.csv").read_bytes()
-    assert without_seconds(said(out)) == without_seconds(said(whole[0]))
+    assert (out / "generated.csv").read_bytes() == (whole_loop[0] / "generated.csv").read_bytes()
+    assert without_seconds(said(out)) == without_seconds(said(whole_loop[0]))
     assert not [path for path in out.rglob(".*") if path.name.endswith(".part")]
 
 
 @pytest.mark.usefixtures("stand_ins")
 def test_what_a_folder_says_is_not_taken_back_while_the_loop_goes_on_in_it(
-    copy: Path, tiny_world: World, monkeypatch: pytest.MonkeyPatch
+    looped: Path, tiny_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = {name: (copy / name).read_bytes() for name in ("loop.json", "generated.csv")}
-    (copy / "clips" / "fear-0000" / "frame_0000.png").unlink()
+    before = {name: (looped / name).read_bytes() for name in ("loop.json", "generated.csv")}
+    (looped / "clips" / "fear-0000" / "frame_0000.png").unlink()
 
     def deadly(*_: Any, **__: Any) -> Any:
         raise Killed
 
     monkeypatch.setattr(making, "sample", deadly)
     with pytest.raises(Killed):
-        tiny_world.loop(copy)
-    assert {name: (copy / name).read_bytes() for name in before} == before
+        tiny_world.loop(looped)
+    assert {name: (looped / name).read_bytes() for name in before} == before
 
 
 @pytest.mark.usefixtures("stand_ins")
-def test_a_clip_that_was_changed_on_disk_is_made_again(copy: Path, tiny_world: World) -> None:
-    picture = copy / "clips" / "fear-0000" / "frame_0001.png"
+def test_a_clip_that_was_changed_on_disk_is_made_again(looped: Path, tiny_world: World) -> None:
+    picture = looped / "clips" / "fear-0000" / "frame_0001.png"
     whole = picture.read_bytes()
-    picture.write_bytes((copy / "clips" / "fear-0000" / "frame_0002.png").read_bytes())
-    tiny_world.loop(copy)
+    picture.write_bytes((looped / "clips" / "fear-0000" / "frame_0002.png").read_bytes())
+    tiny_world.loop(looped)
     assert picture.read_bytes() == whole
 
 
@@ -159,40 +144,32 @@ def test_a_clip_that_was_changed_on_disk_is_made_again(copy: Path, tiny_world: W
     ],
 )
 def test_a_loop_with_other_settings_is_refused_by_name_and_nothing_changes(
-    changed: dict[str, Any], named: str, copy: Path, tiny_world: World
+    changed: dict[str, Any], named: str, looped: Path, tiny_world: World
 ) -> None:
     if "sampling" in changed:
         changed = {"sampling": replace(tiny_world.sampling, **changed["sampling"])}
-    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    before = {path: path.read_bytes() for path in looped.rglob("*") if path.is_file()}
     with pytest.raises(UsageError, match=rf"is of a loop with {named}\. Give the same again"):
-        tiny_world.loop(copy, **changed)
-    assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()} == before
+        tiny_world.loop(looped, **changed)
+    assert {path: path.read_bytes() for path in looped.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.usefixtures("stand_ins")
-def test_other_data_and_another_generator_are_refused_by_name(copy: Path, tiny_world: World, tmp_path: Path) -> None:
+def test_other_data_and_another_generator_are_refused_by_name(
+    looped: Path, whole_loop: tuple[Path, Augmented], tiny_world: World, tmp_path: Path
+) -> None:
     from tiny_generator import tiny_generator
 
     tiny_generator(seed=7).save(tmp_path / "other.safetensors")
     with pytest.raises(UsageError, match="of a loop with another generator"):
-        tiny_world.loop(copy, sampling=replace(tiny_world.sampling, model=str(tmp_path / "other.safetensors")))
+        tiny_world.loop(looped, sampling=replace(tiny_world.sampling, model=str(tmp_path / "other.safetensors")))
     with pytest.raises(UsageError, match="of a loop with another data"):
-        fewer(tiny_world, tmp_path).loop(copy)
-
-
-def fewer(of: World, folder: Path) -> World:
-    """The same clips but one."""
-    data = Path(of.spec.removeprefix("table:"))
-    shutil.copytree(data.parent, folder / "fewer")
-    table = folder / "fewer" / data.name
-    lines = table.read_text().splitlines(keepends=True)
-    table.write_text("".join([lines[0], *lines[2:]]))
-    return World(spec=f"table:{table}", model=of.model)
+        fewer(tiny_world, tmp_path, whole_loop[1].pool.named(0)).loop(looped)
 
 
 @pytest.mark.usefixtures("stand_ins")
 def test_more_rounds_and_other_batches_go_on_with_the_same_loop(
-    whole: tuple[Path, Augmented], tiny_world: World, tmp_path: Path
+    whole_loop: tuple[Path, Augmented], tiny_world: World, tmp_path: Path
 ) -> None:
     out = tmp_path / "o"
     first = tiny_world.loop(out, replace(SETTINGS, rounds=1, batch=1))
@@ -201,7 +178,7 @@ def test_more_rounds_and_other_batches_go_on_with_the_same_loop(
     again = tiny_world.loop(out, SETTINGS)
     assert len(again.rounds) == 2
     assert {path: path.stat().st_mtime_ns for path in times} == times
-    assert [one.wanted for one in again.made] == [one.wanted for one in whole[1].made]
+    assert [one.wanted for one in again.made] == [one.wanted for one in whole_loop[1].made]
 
 
 @pytest.mark.usefixtures("stand_ins")
@@ -228,9 +205,9 @@ def test_only_the_classes_that_are_named_are_made(tmp_path: Path, tiny_world: Wo
 
 
 def test_kept_clips_are_taken_to_train_with_and_their_soft_labels_sum_to_one(
-    whole: tuple[Path, Augmented], tiny_world: World
+    whole_loop: tuple[Path, Augmented], tiny_world: World
 ) -> None:
-    out, found = whole
+    out, found = whole_loop
     real = load(tiny_world.spec, part="train", size=SIZE, frames=4, hold=SETTINGS.hold)
     made = load_generated(
         f"table:{out / 'generated.csv'}", real, data=tiny_world.spec, hold=SETTINGS.hold, size=SIZE, frames=4
@@ -244,32 +221,32 @@ def test_kept_clips_are_taken_to_train_with_and_their_soft_labels_sum_to_one(
 
 
 def test_a_table_with_a_clip_made_from_one_held_out_is_refused(
-    copy: Path, whole: tuple[Path, Augmented], tiny_world: World
+    looped: Path, whole_loop: tuple[Path, Augmented], tiny_world: World
 ) -> None:
     real = load(tiny_world.spec, part="train", size=SIZE, frames=4, hold=SETTINGS.hold)
     root = Path(tiny_world.spec.removeprefix("table:")).parent
-    held = Path(whole[1].pool.held.names[0]).relative_to(root)
-    rows = list(csv.reader((copy / "generated.csv").read_text().splitlines()))
+    held = Path(whole_loop[1].pool.held.names[0]).relative_to(root)
+    rows = list(csv.reader((looped / "generated.csv").read_text().splitlines()))
     rows[1][3] = str(held)
-    with (copy / "generated.csv").open("w", newline="") as file:
+    with (looped / "generated.csv").open("w", newline="") as file:
         csv.writer(file).writerows(rows)
     with pytest.raises(UsageError, match="which is none of the clips of"):
         load_generated(
-            f"table:{copy / 'generated.csv'}", real, data=tiny_world.spec, hold=SETTINGS.hold, size=SIZE, frames=4
+            f"table:{looped / 'generated.csv'}", real, data=tiny_world.spec, hold=SETTINGS.hold, size=SIZE, frames=4
         )
 
 
-def test_records_name_clips_as_the_table_does_and_no_folder_of_this_machine(whole: tuple[Path, Augmented]) -> None:
-    table = Path(whole[1].pool.spec.removeprefix("table:")).read_text()
+def test_records_name_clips_as_the_table_does_and_no_folder_of_this_machine(whole_loop: tuple[Path, Augmented]) -> None:
+    table = Path(whole_loop[1].pool.spec.removeprefix("table:")).read_text()
     listed = {row["path"] for row in csv.DictReader(table.splitlines())}
-    for one in whole[1].made:
+    for one in whole_loop[1].made:
         assert set(one.record.made_from) <= listed
-    assert str(whole[0]) not in "".join(path.read_text() for path in whole[0].glob("clips/*.json"))
+    assert str(whole_loop[0]) not in "".join(path.read_text() for path in whole_loop[0].glob("clips/*.json"))
 
 
 @pytest.mark.usefixtures("stand_ins")
 def test_allocation_is_told_recall_that_few_clips_do_not_decide(
-    copy: Path, tiny_world: World, monkeypatch: pytest.MonkeyPatch
+    looped: Path, tiny_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told, real = list[Any](), room.allocate
 
@@ -278,12 +255,12 @@ def test_allocation_is_told_recall_that_few_clips_do_not_decide(
         return real(names, counts, recall, size, **how)
 
     monkeypatch.setattr(room, "allocate", heard)
-    found = tiny_world.loop(copy)
+    found = tiny_world.loop(looped)
     clips = np.bincount(found.pool.held.labels, minlength=7).tolist()
     for heard_of, raw in ((told[0][0], found.recall), (told[2][1][1], found.rounds[1].recall)):
         right = [0 if n == 0 else round(share * n) for share, n in zip(raw, clips, strict=True)]
         assert heard_of == pytest.approx([slow.shrunk(r, n) for r, n in zip(right, clips, strict=True)])
-    assert said(copy)["recall"] == [None if np.isnan(v) else v for v in found.recall], "raw in what is written"
+    assert said(looped)["recall"] == [None if np.isnan(v) else v for v in found.recall], "raw in what is written"
 
 
 @pytest.mark.parametrize(("right", "clips"), [(0, 0), (0, 1), (1, 1), (3, 7), (20, 20)])
