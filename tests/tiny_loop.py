@@ -5,7 +5,9 @@ The judges are stand-ins: calibration would rightly refuse what sees nothing.
 
 from __future__ import annotations
 
+import csv
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -33,6 +35,10 @@ KEPT = FilterSettings(consistency=-100.0, probability=0.0, identity=-1.0, neares
 ALL = AllocationSettings(level=0.0)
 """Every class shall have as many clips as the most frequent, so that several lack some."""
 SETTINGS = AugmentSettings(rounds=2, size=4, frames=FRAMES, batch=3, hold=0.3)
+
+
+Rows = list[dict[str, str]]
+"""The rows of a table of clips."""
 
 
 @dataclass(frozen=True)
@@ -99,3 +105,15 @@ def fewer(of: World, folder: Path, without: str) -> World:
     lines = table.read_text().splitlines(keepends=True)
     table.write_text("".join(line for line in lines if not line.startswith(f"{without},")))
     return World(spec=f"table:{table}", model=of.model)
+
+
+def altered(world: World, folder: Path, change: Callable[[Rows], Rows]) -> str:
+    """The same data with another table."""
+    table = Path(world.spec.removeprefix("table:"))
+    shutil.copytree(table.parent, folder / "data")
+    rows = change(list(csv.DictReader(table.read_text().splitlines())))
+    with (folder / "data" / table.name).open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return f"table:{folder / 'data' / table.name}"

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import csv
-import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,26 +14,12 @@ from mimica.errors import InputError, UsageError
 from mimica.generation.augment import Augmented
 from mimica.generation.knowledge import hidden
 from mimica.generation.pool import Pool, barred, digest, measured_on, read_pool, resampled, tensor_of
-from tiny_loop import SIZE, World
-
-Rows = list[dict[str, str]]
+from tiny_loop import SIZE, Rows, World, altered
 
 
 @pytest.fixture(scope="module")
 def pool(whole_loop: tuple[Path, Augmented]) -> Pool:
     return whole_loop[1].pool
-
-
-def altered(world: World, folder: Path, change: Callable[[Rows], Rows]) -> str:
-    """The same data with another table."""
-    table = Path(world.spec.removeprefix("table:"))
-    shutil.copytree(table.parent, folder / "data")
-    rows = change(list(csv.DictReader(table.read_text().splitlines())))
-    with (folder / "data" / table.name).open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return f"table:{folder / 'data' / table.name}"
 
 
 def test_clips_to_learn_from_and_to_validate_with_share_nobody(pool: Pool) -> None:
