@@ -106,3 +106,19 @@ def test_only_the_arms_that_are_asked_for_are_made(
     assert not list(tmp_path.glob("without-*"))
     assert (tmp_path / "generated.csv").read_bytes() == tables["full"].read_bytes()
     assert len(heard) == 1
+
+
+def test_the_arm_without_tuning_is_made_by_the_generator_as_it_was(
+    ready: Prepared, tiny_world: World, tmp_path: Path
+) -> None:
+    from mimica.generation.diffusion.backends import open_tuned
+
+    plain = open_tuned(tiny_world.sampling)
+    tuned = replace(ready, maker=replace(ready.maker, out=tmp_path, state={"tuned": True}))
+    sampling = replace(tiny_world.sampling, adapter=Path("adapter.safetensors"))
+    found = tables_of(tuned, SMALLEST, sampling, arms=["without RL"])
+    (path,) = found.values()
+    assert path == tmp_path / "without-rl" / "generated.csv"
+    states = [one.generator for one in records(path.parent)]
+    assert states == [json.loads(json.dumps(plain.state()))] * len(states)
+    assert [one.generator for one in records(tmp_path)] == [{"tuned": True}] * 2
