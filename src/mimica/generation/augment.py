@@ -80,22 +80,14 @@ def augment(
     """
     pool, began = maker.pool, time.monotonic()
     names = pool.train.space.names
-    for name in classes:
-        if name not in names:
-            raise unknown("class", name, names)
-    how = {} if allocation is None else {"allocation": asdict(allocation)}
-    stated = json.loads(json.dumps({**(facts or {}), "settings": asdict(settings), "only": list(classes), **how}))
+    stated = _stated(facts or {}, settings, classes, allocation, names)
     there = _clips_there(maker.out / LOOP, stated)
     held = Looks.of(maker.inspector.vision, pool.held.frames)
     before = maker.inspector.probe.recall(held, pool.held.labels)
     cost = {"reading real clips": time.monotonic() - began}
     made, rounds, seconds = list[Made](), list[Round](), list[float]()
-    clips = np.bincount(pool.held.labels, minlength=len(names)).tolist()
     for number in range(settings.rounds + 1):
-        next_one = allocate(
-            names, pool.counts, shrunk(before, clips), settings.size, only=classes, settings=allocation,
-            rounds=[replace(one, recall=shrunk(one.recall, clips)) for one in rounds],
-        )  # fmt: skip
+        next_one = _next(pool, before, rounds, settings.size, classes, allocation)
         found = Augmented(
             pool=pool, recall=before, last=next_one, rounds=tuple(rounds), seconds=tuple(seconds), made=tuple(made),
             audit=_audited(maker, made), cost={**cost, "generating and inspecting": sum(seconds)},
@@ -111,6 +103,34 @@ def augment(
         seconds.append(sum(one.record.seconds for one in fresh))  # whenever that was
         told(_sentence(number, rounds[-1], names))
     return found
+
+
+def _stated(
+    facts: Mapping[str, Any], settings: AugmentSettings, classes: Sequence[str], allocation: AllocationSettings | None,
+    names: Sequence[str],
+) -> dict[str, Any]:  # fmt: skip
+    """What a loop depends on, as JSON gives it back. Raises UsageError for a class that there is not."""
+    for name in classes:
+        if name not in names:
+            raise unknown("class", name, names)
+    how = {} if allocation is None else {"allocation": asdict(allocation)}
+    stated: dict[str, Any] = json.loads(
+        json.dumps({**facts, "settings": asdict(settings), "only": list(classes), **how})
+    )
+    return stated
+
+
+def _next(
+    pool: Pool, before: Sequence[float], rounds: Sequence[Round], size: int, classes: Sequence[str],
+    settings: AllocationSettings | None,
+) -> Allocation:  # fmt: skip
+    """What to make next, by recall that few clips of validation do not decide."""
+    names = pool.train.space.names
+    clips = np.bincount(pool.held.labels, minlength=len(names)).tolist()
+    told = [replace(one, recall=shrunk(one.recall, clips)) for one in rounds]
+    return allocate(
+        names, pool.counts, shrunk(before, clips), size, rounds=told, only=classes, settings=settings
+    )  # fmt: skip
 
 
 def shrunk(recall: Sequence[float], clips: Sequence[int]) -> tuple[float, ...]:
