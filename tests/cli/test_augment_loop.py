@@ -56,6 +56,15 @@ def test_without_a_verb_it_is_the_loop_and_the_same_again_makes_nothing(
     assert changed <= {"loop.json", "report.html"}, "these say how long reading took"
 
 
+def test_where_nothing_lacks_nothing_is_made_and_that_is_said(mimica: Run, tiny_world: World) -> None:
+    code, out, err = mimica("augment", *ask(tiny_world, "--classes", "happiness", "disgust"))
+    assert (code, err) == (0, "")
+    assert "no class lacks clips that could be made for it" in out
+    assert json.loads(Path("o/loop.json").read_text())["rounds"] == []
+    assert len(Path("o/generated.csv").read_text().splitlines()) == 1
+    assert Path("o/report.html").is_file()
+
+
 def test_help_is_that_of_all_steps(mimica: Run) -> None:
     code, out, _ = mimica("augment", "--help")
     assert code == 0

@@ -13,16 +13,17 @@ import numpy as np
 import pytest
 
 from mimica.data.clipset import load
-from mimica.data.pictures import digest_of_folder, save_frames
+from mimica.data.pictures import digest_of_folder, read_frames, save_frames
 from mimica.errors import InputError, UsageError
 from mimica.generation import making
 from mimica.generation.augment import Augmented
 from mimica.generation.knowledge import hidden
 from mimica.generation.loop_settings import FilterSettings
 from mimica.generation.pool import digest
-from mimica.generation.provenance import read_provenance
+from mimica.generation.provenance import Provenance, read_provenance
 from mimica.generation.refilter import audited, read_loop, refilter
 from tiny_loop import KEPT, SETTINGS, World, fewer
+from tiny_runs import Killed
 
 NONE = FilterSettings(probability=1.0)
 
@@ -133,7 +134,7 @@ def test_a_record_that_is_gone_or_damaged_is_named_and_nothing_is_changed(looped
 def test_a_loop_is_found_clean_by_people_pictures_files_and_likeness(looped: Path, tiny_world: World) -> None:
     found = audited(looped, tiny_world.spec)
     assert found.leaks == ()
-    assert found.ways == ("people", "pictures", "part", "files", "likeness")
+    assert found.ways == ("people", "pictures", "part", "files", "frames", "likeness")
     assert "nothing of validation or test" in found.sentence()
 
 
@@ -176,9 +177,45 @@ def test_a_clip_of_validation_that_was_copied_in_is_found_by_likeness(
     folder = looped / "clips" / "fear-0000"
     save_frames(folder, np.asarray(whole_loop[1].pool.held.frames[2][:]), "a clip")
     changed(folder.with_suffix(".json"), sha256=digest_of_folder(folder))
-    (leak,) = audited(looped, tiny_world.spec).leaks
+    *frames, leak = audited(looped, tiny_world.spec).leaks
     assert leak.clip == "clips/fear-0000"
     assert leak.what.startswith("it is like clip 2 held back, cosine 1.0")
+    assert [one.what.split(",")[0] for one in frames] == [f"its frame {t} is a picture held back" for t in range(9)]
+
+
+@pytest.mark.usefixtures("stand_ins")
+def test_one_picture_of_a_test_clip_in_a_generated_clip_is_found(looped: Path, tiny_world: World) -> None:
+    folder = looped / "clips" / "fear-0000"
+    frames = read_frames(folder)
+    frames[4] = load(tiny_world.spec, part="test", size=16, frames=None).frames[3][5]
+    save_frames(folder, frames, "a clip")
+    changed(folder.with_suffix(".json"), sha256=digest_of_folder(folder))
+    (leak,) = audited(looped, tiny_world.spec).leaks
+    assert leak.clip == "clips/fear-0000"
+    assert leak.what.startswith("its frame 4 is a picture held back, sha256 ")
+
+
+@pytest.mark.usefixtures("stand_ins")
+def test_judging_again_that_was_stopped_halfway_is_undone_by_the_loop_and_done_by_the_same_again(
+    looped: Path, whole_loop: tuple[Path, Augmented], tiny_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = Provenance.write, list[int]()
+
+    def deadly(*given: Any) -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            raise Killed
+        real(*given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Provenance, "write", deadly)
+        with pytest.raises(Killed):
+            refilter(looped, NONE)
+    tiny_world.loop(looped)
+    consistent(looped)
+    assert (looped / "generated.csv").read_bytes() == (whole_loop[0] / "generated.csv").read_bytes()
+    assert refilter(looped, NONE)[0] == 0
+    consistent(looped)
 
 
 @pytest.mark.usefixtures("stand_ins")

@@ -32,7 +32,7 @@ from mimica.generation.ladder import SYNTHETIC
 from mimica.generation.looks import Looks, Probe
 from mimica.generation.loop_settings import AllocationSettings, AugmentSettings
 from mimica.generation.making import CLIPS, Made, Maker, Wanted
-from mimica.generation.pool import Pool
+from mimica.generation.pool import Pool, digest
 from mimica.generation.provenance import Audit, Provenance, audit
 
 LOOP, TABLE = "loop.json", "generated.csv"
@@ -84,14 +84,11 @@ def augment(
     there = _clips_there(maker.out / LOOP, stated)
     held = Looks.of(maker.inspector.vision, pool.held.frames)
     before = maker.inspector.probe.recall(held, pool.held.labels)
-    cost = {"reading real clips": time.monotonic() - began}
-    made, rounds, seconds = list[Made](), list[Round](), list[float]()
+    read = time.monotonic() - began
+    made, rounds = list[Made](), list[Round]()
     for number in range(settings.rounds + 1):
         next_one = _next(pool, before, rounds, settings.size, classes, allocation)
-        found = Augmented(
-            pool=pool, recall=before, last=next_one, rounds=tuple(rounds), seconds=tuple(seconds), made=tuple(made),
-            audit=_audited(maker, made), cost={**cost, "generating and inspecting": sum(seconds)},
-        )  # fmt: skip
+        found = _so_far(maker, before, next_one, rounds, made, read)
         last = number == settings.rounds or not any(next_one.clips)
         if last or len(made) >= there:  # one that goes on where another was stopped has first to come as far as that
             write(maker.out, found, stated)
@@ -100,9 +97,21 @@ def augment(
         fresh = _round(maker, next_one, rounds, number, settings, progress)
         made += fresh
         rounds.append(_come_to(fresh, names, Looks.joined(looks, _looks(maker, made)), made, maker, held))
-        seconds.append(sum(one.record.seconds for one in fresh))  # whenever that was
         told(_sentence(number, rounds[-1], names))
     return found
+
+
+def _so_far(
+    maker: Maker, before: tuple[float, ...], last: Allocation, rounds: Sequence[Round], made: Sequence[Made],
+    read: float,
+) -> Augmented:  # fmt: skip
+    """What a loop has come to; a round took as long as its clips, whenever they were made."""
+    seconds = [sum(one.record.seconds for one in made if one.wanted.round == number) for number in range(len(rounds))]
+    return Augmented(
+        pool=maker.pool, recall=before, last=last, rounds=tuple(rounds), seconds=tuple(seconds), made=tuple(made),
+        audit=_audited(maker, made),
+        cost={"reading real clips": read, "generating and inspecting": sum(seconds)},
+    )  # fmt: skip
 
 
 def _stated(
@@ -184,7 +193,8 @@ def _come_to(
 
 def _audited(maker: Maker, made: Sequence[Made]) -> Audit:
     files = {one.record.clip: maker.out / one.record.clip for one in made}
-    return audit([one.record for one in made], maker.pool.barred, files=files)
+    frames = {one.record.clip: [digest(picture) for picture in one.frames] for one in made}
+    return audit([one.record for one in made], maker.pool.barred, files=files, frames=frames)
 
 
 def _sentence(number: int, one: Round, names: Sequence[str]) -> str:

@@ -31,7 +31,7 @@ from mimica.generation.loop_settings import FilterSettings
 from mimica.generation.plan import Plan, plan
 from mimica.generation.pool import Pool, Still, tensor_of
 from mimica.generation.prompts import Writer, Written
-from mimica.generation.provenance import Provenance, read_provenance
+from mimica.generation.provenance import Provenance, judged, read_provenance
 from mimica.generation.sampling import sample
 from mimica.generation.settings import GuidanceSettings, PlanSettings, SamplingSettings
 from mimica.generation.targets import Targets
@@ -110,7 +110,10 @@ class Maker:
 
     def _read(self, wanted: Wanted) -> Made:
         folder = self.folder(wanted)
-        record = read_provenance(folder.with_suffix(".json"))
+        there = read_provenance(folder.with_suffix(".json"))
+        (record,) = judged([there], self.pool.train.space.names, self.filter)
+        if record != there:  # whoever judged it by other bounds was stopped before all was
+            record.write(folder.with_suffix(".json"))
         measured = np.array(record.measured, dtype=float)
         planned = Plan.from_facts(record.plan).curves()
         return Made(wanted=wanted, record=record, planned=planned, measured=measured, frames=read_frames(folder))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from mimica import checkpoint
+from mimica.data.clipset import space_of
 from mimica.encoders.store import load_encoder
 from mimica.encoders.towers import VisionTower, freeze
 from mimica.errors import UsageError
@@ -54,15 +55,11 @@ def prepare(
     Raises UsageError, InputError or AssetError in one sentence each, before anything is written.
     """
     sampling, filtering = sampling or Sampling(), filtering or FilterSettings()
+    _refuse_classes(spec)
     doing("opening the generator")
     policy = open_tuned(sampling, device=device)
     doing("reading real clips")
     pool = read_pool(spec, size=policy.size, hold=settings.hold)
-    if pool.train.space.names != EXPRESSIONS.names:
-        raise UsageError(
-            f"{spec} has the classes {', '.join(pool.train.space.names)}; the judges of generated clips know "
-            f"{', '.join(EXPRESSIONS.names)}, in this order, alone"
-        )
     doing("looking at real clips")
     vision = eyes()
     looks = Looks.of(vision, pool.train.frames)
@@ -71,18 +68,25 @@ def prepare(
     judge = judge_of(pool, load_sight(), frames)
     inspector = Inspector(pool, looks, sight=load_sight(which="held-out"), judge=judge, vision=vision)
     how, guidance = sampling.how
-    state = policy.state()
     maker = Maker(
-        out=out, pool=pool, policy=policy, state=state, inspector=inspector,
+        out=out, pool=pool, policy=policy, state=policy.state(), inspector=inspector,
         writer=Writer(pool.known, pool.base, prompts or PromptSettings(backend=sampling.backend)),
         sampling=how, guidance=guidance, filter=filtering, frames=frames, seed=sampling.seed,
     )  # fmt: skip
     stated = {
         "data": dict(pool.train.manifest), "hold": settings.hold, "size": policy.size, "seed": sampling.seed,
-        "generator": state, "sampling": asdict(how), "guidance": asdict(guidance),
+        "generator": maker.state, "sampling": asdict(how), "guidance": asdict(guidance),
         "filter": asdict(filtering), "prompts": _of_prompts(maker.writer.settings),
     }  # fmt: skip
     return Prepared(maker=maker, looks=looks, facts=stated)
+
+
+def _refuse_classes(spec: str) -> None:
+    if (names := space_of(spec).names) != EXPRESSIONS.names:
+        raise UsageError(
+            f"{spec} has the classes {', '.join(names)}; the judges of generated clips know "
+            f"{', '.join(EXPRESSIONS.names)}, in this order, alone"
+        )
 
 
 def eyes() -> VisionTower:

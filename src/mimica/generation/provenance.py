@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,7 +17,8 @@ from mimica import __version__
 from mimica.checkpoint import put
 from mimica.data.pictures import digest_of_file, digest_of_folder
 from mimica.errors import InputError
-from mimica.generation.filter import nearest
+from mimica.generation.filter import Seen, filtered, nearest
+from mimica.generation.loop_settings import FilterSettings
 
 ALIKE = 0.98
 """A generated clip more like a clip of validation or test than this, cosine, is a leak."""
@@ -82,6 +83,27 @@ class Provenance:
         put(path, (json.dumps(self.facts(), indent=1, ensure_ascii=False) + "\n").encode())
 
 
+def seen_of(records: Sequence[Provenance], names: Sequence[str]) -> Seen:
+    """What was measured of clips, as it was recorded; `names` are the classes."""
+
+    def score(name: str) -> np.ndarray:
+        return np.array([np.nan if (value := one.scores.get(name)) is None else value for one in records])
+
+    return Seen(
+        labels=np.array([names.index(one.label) for one in records]), consistency=score("consistency"),
+        probabilities=np.array([one.probabilities for one in records], dtype=float), identity=score("identity"),
+        nearest=score("nearest"), passed=np.array([one.passed for one in records]),
+    )  # fmt: skip
+
+
+def judged(records: Sequence[Provenance], names: Sequence[str], settings: FilterSettings) -> list[Provenance]:
+    """The same records with the verdict of these bounds on what they tell."""
+    return [
+        replace(one, kept=verdict.kept, reasons=verdict.reasons, soft_label=tuple(round(s, 6) for s in verdict.label))
+        for one, verdict in zip(records, filtered(seen_of(records, names), settings), strict=True)
+    ]
+
+
 def read_provenance(path: Path) -> Provenance:
     """The record in a file. Raises InputError that names it where it holds none."""
     try:
@@ -133,12 +155,13 @@ class Audit:
 
 def audit(
     records: Sequence[Provenance], held_back: HeldBack, *, files: Mapping[str, Path] | None = None,
-    features: np.ndarray | None = None,
+    frames: Mapping[str, Sequence[str]] | None = None, features: np.ndarray | None = None,
 ) -> Audit:  # fmt: skip
     """Look for anything of validation or test in generated clips, kept or not.
 
     People and pictures by digest and part always; with `files` by the clip's name that each is the file recorded; with
-    `features` [N, D] of the clips, by likeness to clips held back. A record whose part is not train is a leak.
+    `frames`, the digests of its pictures, that none is held back; with `features` [N, D] of the clips, by likeness to
+    clips held back. A record whose part is not train is a leak.
     """
     leaks, ways = [], ["people", "pictures", "part"]
     for one in records:
@@ -146,6 +169,12 @@ def audit(
     if files is not None:
         ways.append("files")
         leaks += [leak for one in records for leak in _of_file(one, files.get(one.clip))]
+    if frames is not None:
+        ways.append("frames")
+        leaks += [
+            Leak(clip=one.clip, what=f"its frame {t} is a picture held back, sha256 {digest[:12]}")
+            for one in records for t, digest in enumerate(frames.get(one.clip, ())) if digest in held_back.digests
+        ]  # fmt: skip
     if features is not None and held_back.features is not None:
         ways.append("likeness")
         alike, place = nearest(features, held_back.features)

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from mimica.checkpoint import put
 from mimica.data.clipset import load, load_held
 from mimica.data.pictures import PICTURES, read_frames
 from mimica.errors import InputError, UsageError
 from mimica.generation.augment import LOOP, TABLE, refusals, table
-from mimica.generation.filter import Seen, filtered
 from mimica.generation.looks import Looks
 from mimica.generation.loop_settings import FilterSettings
 from mimica.generation.making import CLIPS
-from mimica.generation.pool import barred, measured_on
-from mimica.generation.provenance import Audit, Provenance, audit, read_provenance
+from mimica.generation.pool import barred, digest, measured_on
+from mimica.generation.provenance import Audit, Provenance, audit, judged, read_provenance
 
 
 def read_loop(folder: Path) -> dict[str, Any]:
@@ -54,38 +51,21 @@ def refilter(folder: Path, settings: FilterSettings) -> tuple[int, int, dict[str
     records, names = records_of(folder, told), told["classes"]
     if not records:
         raise InputError(f"{folder} holds no clip to judge; run the loop first")
-    verdicts = filtered(seen_of(records, names), settings)
-    judged = [
-        replace(one, kept=verdict.kept, reasons=verdict.reasons, soft_label=tuple(round(s, 6) for s in verdict.label))
-        for one, verdict in zip(records, verdicts, strict=True)
-    ]
-    for one in judged:
+    again = judged(records, names, settings)
+    for one in again:
         one.write(folder / CLIPS / f"{Path(one.clip).name}.json")
-    kept = [one for one in judged if one.kept]
+    kept = [one for one in again if one.kept]
     of_data = Path(told["data"]["spec"].partition(":")[2]).parent  # which need not be there any more
     put(folder / TABLE, table(kept, names, of_data).encode())
-    for clip, one in zip(told["clips"], judged, strict=True):
+    for clip, one in zip(told["clips"], again, strict=True):
         clip |= {"kept": one.kept, "reasons": list(one.reasons)}
     for number, row in enumerate(told["rounds"]):
-        own = [one for clip, one in zip(told["clips"], judged, strict=True) if clip["round"] == number]
+        own = [one for clip, one in zip(told["clips"], again, strict=True) if clip["round"] == number]
         row["accepted"] = [sum(one.kept for one in own if one.label == name) for name in names]
         row["refused"] = refusals(own)
     told["stated"]["filter"] = asdict(settings)
     put(folder / LOOP, (json.dumps(told, ensure_ascii=False) + "\n").encode())
-    return len(kept), len(judged), refusals(judged)
-
-
-def seen_of(records: Sequence[Provenance], names: Sequence[str]) -> Seen:
-    """What was measured of clips, as it was recorded."""
-
-    def score(name: str) -> np.ndarray:
-        return np.array([np.nan if (value := one.scores.get(name)) is None else value for one in records])
-
-    return Seen(
-        labels=np.array([names.index(one.label) for one in records]), consistency=score("consistency"),
-        probabilities=np.array([one.probabilities for one in records], dtype=float), identity=score("identity"),
-        nearest=score("nearest"), passed=np.array([one.passed for one in records]),
-    )  # fmt: skip
+    return len(kept), len(again), refusals(again)
 
 
 def audited(folder: Path, spec: str) -> Audit:
@@ -106,11 +86,12 @@ def audited(folder: Path, spec: str) -> Audit:
     middle = known.mean(0)
     held_back = replace(barred(parts), features=known - middle)
     files = {one.clip: folder / one.clip for one in records}
-    there = [one for one in records if any(files[one.clip].glob(PICTURES))]
-    if len(there) < len(records):  # those that are gone are found among the files, and nothing can be like them
-        return audit(records, held_back, files=files)
-    own = Looks.of(vision, [read_frames(files[one.clip]) for one in records]).traces() if records else known[:0]
-    return audit(records, held_back, files=files, features=own - middle)
+    seen = {clip: read_frames(path) for clip, path in files.items() if any(path.glob(PICTURES))}
+    frames = {clip: [digest(picture) for picture in pictures] for clip, pictures in seen.items()}
+    if len(seen) < len(records):  # those that are gone are found among the files, and nothing can be like them
+        return audit(records, held_back, files=files, frames=frames)
+    own = Looks.of(vision, [seen[one.clip] for one in records]).traces() if records else known[:0]
+    return audit(records, held_back, files=files, frames=frames, features=own - middle)
 
 
 def _same_data(spec: str, size: int, hold: float, stated: Mapping[str, Any]) -> bool:
