@@ -161,6 +161,21 @@ def test_a_full_disk_is_a_sentence_and_the_clips_before_it_are_kept(
     assert len(calls) == 3
 
 
+def test_a_disk_that_is_full_at_the_video_is_no_other_case(
+    tiny_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise UsageError("cannot write clips/fear-0003.mp4: No space left on device")
+
+    own = maker(tiny_world, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(making, "film", full)
+        with pytest.raises(InputError, match=r"^cannot write clips/fear-0003\.mp4: No space left on device; make room"):
+            own([FEAR])
+    assert not own.folder(FEAR).with_suffix(".json").exists()
+    assert own([FEAR])
+
+
 def test_clips_of_a_whole_loop_were_made_from_other_people_than_are_measured_on(
     whole_loop: tuple[Path, Augmented],
 ) -> None:

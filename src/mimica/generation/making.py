@@ -134,17 +134,26 @@ class Maker:
         seconds = (time.monotonic() - began) / len(wanted)
         frames = (clips * 255).round().to(torch.uint8).permute(0, 1, 3, 4, 2).cpu().numpy()
         for i, one in enumerate(wanted):
-            folder = self.folder(one)
-            try:
-                save_frames(folder, frames[i], SYNTHETIC)
-            except OSError as error:
-                raise InputError(
-                    f"cannot write {folder}: {error.strerror or error}; make room, or choose another place with --out; "
-                    "clips that are finished are kept, and the same command goes on from there"
-                ) from None
-            film(folder.with_suffix(".mp4"), enlarged(frames[i], _ENLARGED if self.policy.name == "tiny" else 1))
+            self._put(one, frames[i])
             record = self._record(one, plans[i], words[i], stills[i], inspected, verdicts[i], i)
-            replace(record, seconds=round(seconds, 3)).write(folder.with_suffix(".json"))
+            replace(record, seconds=round(seconds, 3)).write(self.folder(one).with_suffix(".json"))
+
+    def _put(self, wanted: Wanted, frames: np.ndarray) -> None:
+        """Write a clip's frames uint8 [T, S, S, 3], and the same to look at. Raises InputError for a full disk."""
+        folder = self.folder(wanted)
+        try:
+            save_frames(folder, frames, SYNTHETIC)
+            film(folder.with_suffix(".mp4"), enlarged(frames, _ENLARGED if self.policy.name == "tiny" else 1))
+        except OSError as error:
+            why = f"cannot write {folder}: {error.strerror or error}"
+        except UsageError as error:  # of a video
+            why = str(error)
+        else:
+            return
+        raise InputError(
+            f"{why}; make room, or choose another place with --out; clips that are finished are kept, and the same "
+            "command goes on from there"
+        )
 
     def _inspected(self, targets: Targets, wanted: Sequence[Wanted]) -> tuple[Tensor, Inspected]:
         """Clips [B, T, 3, S, S] for these targets, and what is measured of them."""
