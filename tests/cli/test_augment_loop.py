@@ -28,9 +28,13 @@ def ask(world: World, *more: object) -> tuple[object, ...]:
     return ("--data", world.spec, "--out", "o", *small, *ALL, *more)
 
 
-def test_the_whole_loop_says_what_lacked_what_is_kept_and_where_it_lies(mimica: Run, tiny_world: World) -> None:
+def test_the_whole_loop_says_what_lacked_what_is_kept_and_where_it_lies(
+    mimica: Run, tiny_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     code, out, err = mimica("augment", *ask(tiny_world))
     assert (code, err) == (0, "")
+    assert any(line.startswith("leakage audit:") and line.endswith("files, frames") for line in out.splitlines())
     told = json.loads(Path("o/loop.json").read_text())
     assert "leakage audit: nothing of validation or test" in out
     assert "round 1: kept" in out

@@ -51,6 +51,8 @@ class Loop:
 
     def run(self) -> int:
         """Run the loop, print what came of each class and where it lies, and train."""
+        from functools import partial
+
         from rich.console import Console
 
         from mimica.cli.progress import counted
@@ -68,7 +70,8 @@ class Loop:
             )  # fmt: skip
         with counted("generating") as progress:
             found = augment(
-                ready.maker, ready.looks, self.settings, facts=ready.facts, progress=progress, told=console.print,
+                ready.maker, ready.looks, self.settings, facts=ready.facts, progress=progress,
+                told=partial(console.print, soft_wrap=True, highlight=False),
                 classes=() if self.classes == ("auto",) else self.classes,
             )  # fmt: skip
         tell(found)
@@ -109,9 +112,9 @@ def tell(found: Augmented) -> None:
     console = Console()
     console.print(table)
     for sentence in found.last.sentences():
-        console.print(sentence)
+        console.print(sentence, soft_wrap=True, highlight=False)
     if found.audit is not None:
-        console.print(found.audit.sentence())
+        console.print(found.audit.sentence(), soft_wrap=True, highlight=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
