@@ -12,6 +12,7 @@ from mimica.cli.augment_generate import Generate, Train
 from mimica.cli.augment_judge import Judge
 from mimica.cli.augment_loop import Audit, Filter, Loop
 from mimica.cli.augment_table import Demo, Table
+from mimica.cli.augment_tune import Tune
 from mimica.generation.settings import PlanSettings, PromptSettings
 
 
@@ -115,6 +116,7 @@ class Augment:
         | Annotated[Table, tyro.conf.subcommand("table")]
         | Annotated[Demo, tyro.conf.subcommand("demo")]
         | Annotated[Judge, tyro.conf.subcommand("judge")]
+        | Annotated[Tune, tyro.conf.subcommand("tune")]
     )
     """What to do."""
 

@@ -55,11 +55,10 @@ def prepare(
     Raises UsageError, InputError or AssetError in one sentence each, before anything is written.
     """
     sampling, filtering = sampling or Sampling(), filtering or FilterSettings()
-    _refuse_classes(spec)
     doing("opening the generator")
     policy = open_tuned(sampling, device=device)
     doing("reading real clips")
-    pool = read_pool(spec, size=policy.size, hold=settings.hold)
+    pool = real_clips(spec, size=policy.size, hold=settings.hold)
     doing("looking at real clips")
     vision = eyes()
     looks = Looks.of(vision, pool.train.frames)
@@ -81,17 +80,19 @@ def prepare(
     return Prepared(maker=maker, looks=looks, facts=stated)
 
 
-def _refuse_classes(spec: str) -> None:
+def eyes() -> VisionTower:
+    """The frozen encoder that looks at clips; nothing is read here, so that no text tower is needed."""
+    return cast("VisionTower", freeze(load_encoder(ENCODER)[0]))
+
+
+def real_clips(spec: str, *, size: int, hold: float) -> Pool:
+    """The pool of data whose classes the judges know. Raises UsageError for others; see `read_pool`."""
     if (names := space_of(spec).names) != EXPRESSIONS.names:
         raise UsageError(
             f"{spec} has the classes {', '.join(names)}; the judges of generated clips know "
             f"{', '.join(EXPRESSIONS.names)}, in this order, alone"
         )
-
-
-def eyes() -> VisionTower:
-    """The frozen encoder that looks at clips; nothing is read here, so that no text tower is needed."""
-    return cast("VisionTower", freeze(load_encoder(ENCODER)[0]))
+    return read_pool(spec, size=size, hold=hold)
 
 
 def judge_of(pool: Pool, sight: Sight, frames: int, settings: RewardSettings | None = None) -> Judge:

@@ -234,8 +234,9 @@ class _Run:
         steps = settings.steps[int(torch.randint(len(settings.steps), (1,), generator=chance))]
         steps = steps if choice is None else CHOICES[choice]
         condition = one.take(torch.zeros(settings.group, dtype=torch.long))
-        noise = self.policy.noise(one, chance).expand(settings.group, -1, -1, -1, -1)
+        # Steps that draft goes back through have no chance: of one noise its clips would be one and the same.
         drawn = window_at(number, self.sampling, steps) if settings.rule != "draft" else ()
+        noise = self.policy.noise(one if drawn else condition, chance).expand(settings.group, -1, -1, -1, -1)
         trajectory = rollout(
             self.policy, condition, noise, sampling=with_steps(self.sampling, steps), guidance=self.guidance,
             chance=drawn, generator=chance,
