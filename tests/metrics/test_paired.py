@@ -5,7 +5,7 @@ import pytest
 
 from mimica.errors import UsageError
 from mimica.metrics.classification import uar, war
-from mimica.metrics.paired import paired_difference
+from mimica.metrics.paired import paired_difference, paired_gain
 
 
 def guesses(truth: np.ndarray, right: float, seeds: int, seed: int) -> np.ndarray:
@@ -77,3 +77,26 @@ def test_seeds_that_disagree_widen_the_interval() -> None:
 def test_guesses_of_another_number_are_refused() -> None:
     with pytest.raises(UsageError, match=r"\[S, 300\].*got \[1, 300\] and \[1, 299\]"):
         paired_difference(TRUTH, TRUTH[None], TRUTH[None, :-1], war, classes=3)
+
+
+def test_the_gain_of_figures_is_the_mean_of_their_differences_where_both_are_known() -> None:
+    one, other = np.array([0.5, 0.7, np.nan, 0.9]), np.array([0.4, 0.4, 0.1, np.nan])
+    found = paired_gain(one, other)
+    assert found.value == pytest.approx(0.2)
+    assert found.low == pytest.approx(0.1)
+    assert found.high == pytest.approx(0.3)
+
+
+def test_samples_that_belong_together_widen_the_interval_of_a_gain() -> None:
+    random = np.random.default_rng(0)
+    people = np.repeat(np.arange(8), 10)
+    one, other = np.repeat(random.normal(size=8), 10), np.zeros(80)
+    alone, together = paired_gain(one, other), paired_gain(one, other, groups=people)
+    assert together.high - together.low > 2 * (alone.high - alone.low)
+    assert together.value == alone.value
+
+
+def test_a_gain_of_other_samples_or_of_none_is_refused() -> None:
+    for one, other in ((np.zeros(3), np.zeros(4)), (np.full(3, np.nan), np.zeros(3))):
+        with pytest.raises(UsageError):
+            paired_gain(one, other)
