@@ -65,8 +65,8 @@ def glancing(pool: Pool, sight: Any, frames: int, settings: RewardSettings | Non
     scales = {name: Affine(worthless=-1.0, real=1.0) for name in REWARDS}
     return Judge(
         detectors=Detectors(
-            units=sees.units, embed=sees.embed, recogniser=sees.recogniser, integrity=lambda clips: clips.mean((1, 2, 3, 4)),
-            pools=people_of(pool, sees),
+            units=sees.units, embed=sees.embed, recogniser=sees.recogniser, pools=people_of(pool, sees),
+            integrity=lambda clips: clips.mean((1, 2, 3, 4)),
         ),
         calibration=Calibration(
             scales=scales, jerk=1.0, speed=(0.0, 1.0), spread=1.0, hinge=0.95, least_motion=-1.0

@@ -64,6 +64,17 @@ def test_before_anything_is_learned_ratios_are_one_with_all_guidance(kind: Kind,
     assert second["kl"] > 0.0
 
 
+def test_clips_that_gradients_go_back_through_begin_each_with_its_own_noise(tmp_path: Path) -> None:
+    class Watched(Bright):
+        def __call__(self, clips: torch.Tensor, *given: Any, **how: Any) -> Any:
+            apart = torch.cdist(clips.flatten(1), clips.flatten(1)) + torch.eye(len(clips))
+            assert bool((apart > 1e-3).all())
+            return super().__call__(clips, *given, **how)
+
+    settings = replace(SETTINGS, iterations=1, rule="draft", evaluate_every=0)
+    assert tune(Tiny(), wanted(), Watched(), settings, out=tmp_path, guidance=PLAIN).iterations == 1
+
+
 def test_clips_of_a_group_begin_with_one_noise_and_groups_with_others(tmp_path: Path) -> None:
     class Watched(Tiny):
         first: list[torch.Tensor]
