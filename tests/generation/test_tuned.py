@@ -19,6 +19,7 @@ from mimica.generation.diffusion.settings import Sampling
 from mimica.generation.loop_settings import TuningSettings
 from mimica.generation.pool import Pool
 from mimica.generation.prepared import real_clips
+from mimica.generation.report_files import read_steps
 from mimica.generation.sampling import sample
 from mimica.generation.tuned import HELD_OUT, scarce, targets_of, tune_for
 from tiny_generator import tiny_generator, write_tiny
@@ -78,6 +79,7 @@ def test_targets_begin_with_stills_of_people_who_may_be_learned_from(pool: Pool)
 
 
 def test_what_tuning_leaves_says_how_it_went_and_how_good_clips_are(data: str, model: str, tmp_path: Path) -> None:
+    tmp_path = tmp_path / "tuning"
     found = tuning(tmp_path, data, model)
     assert found.adapter == tmp_path / "adapter.safetensors"
     rows = [json.loads(line) for line in (tmp_path / "tuning.jsonl").read_text().splitlines()]
@@ -86,6 +88,9 @@ def test_what_tuning_leaves_says_how_it_went_and_how_good_clips_are(data: str, m
     assert [row["steps"] for row in steps["rows"]] == [2, 3]
     assert set(steps["rows"][0]) == {"steps", "reward", "units", "identity", "seconds"}
     assert steps["of"] == 2
+    read = read_steps(tmp_path.parent)
+    assert read is not None
+    assert [row["steps"] for row in read.rows] == [2, 3]
     said = json.loads((tmp_path / "tuned.json").read_text())
     assert said["before"]["reward"] == pytest.approx(found.before.reward.mean())
     assert said["after"]["reward"] == pytest.approx(found.after.reward.mean())

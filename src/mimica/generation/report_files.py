@@ -156,8 +156,8 @@ def read_table(folder: Path) -> Table | None:
 
 
 def read_steps(folder: Path) -> Steps | None:
-    """Steps against quality, None where they were not measured."""
-    return _stated(folder, STEPS, _steps)
+    """Steps against quality, of the loop or else of its tuning, None where they were not measured."""
+    return _stated(folder, STEPS, _steps) or _stated(folder, f"{Path(TUNING).parent}/{STEPS}", _steps)
 
 
 def read_tuning(folder: Path) -> list[dict[str, float]] | None:

@@ -33,7 +33,7 @@ from mimica.generation.prepared import judge_of, real_clips
 from mimica.generation.prompts import Writer
 from mimica.generation.quality import Quality, features, quality
 from mimica.generation.reinforce.groups import HeldOut
-from mimica.generation.reinforce.loop import ADAPTER, Report, tune
+from mimica.generation.reinforce.loop import ADAPTER, Report, Tuned, tune
 from mimica.generation.rewards.judge import Judge
 from mimica.generation.rewards.sight import load_sight
 from mimica.generation.settings import GuidanceSettings, PlanSettings, PromptSettings, SamplingSettings
@@ -100,39 +100,41 @@ def tune_for(
     pool = real_clips(spec, size=policy.size, hold=hold)
     frames = policy.frames(frames)
     writer = Writer(pool.known, pool.base, PromptSettings(backend=sampling.backend))
-    targets = targets_of(pool, number, frames=frames, seed=sampling.seed, first=_FIRST, writer=writer)
-    apart = targets_of(pool, HELD_OUT, frames=frames, seed=sampling.seed, first=_FIRST_HELD_OUT, writer=writer)
+    ours, theirs = (
+        targets_of(pool, clips, frames=frames, seed=sampling.seed, first=first, writer=writer)
+        for clips, first in ((number, _FIRST), (HELD_OUT, _FIRST_HELD_OUT))
+    )
     doing("calibrating the judges")
     judge = judge_of(pool, load_sight(device=device), frames, rewards)
-    other = judge_of(pool, load_sight(which="held-out", device=device), frames, rewards)
-    doing("")
+    held = judge_of(pool, load_sight(which="held-out", device=device), frames, rewards)
+    doing("tuning")
     how, guidance = sampling.how
+    watched = HeldOut(targets=theirs, judge=held, features=lambda clips: features(clips, held))
     tuned = tune(
-        policy, targets, judge, settings, out=out, sampling=how, guidance=guidance, tail=scarce(pool.counts),
-        held=HeldOut(targets=apart, judge=other, features=lambda clips: features(clips, other)), resume=resume,
-        report=report,
+        policy, ours, judge, settings, out=out, sampling=how, guidance=guidance, tail=scarce(pool.counts),
+        held=watched, resume=resume, report=report,
     )  # fmt: skip
     doing("measuring")
-    with tuned.adapter.off():
-        before = quality(policy, apart, other, sampling=how, guidance=guidance, seed=settings.seed)
-    after = quality(policy, apart, other, sampling=how, guidance=guidance, seed=settings.seed)
-    found = TunedFor(
-        adapter=out / ADAPTER, people=apart.people, stopped=tuned.stopped, before=before, after=after
-    )  # fmt: skip
-    _write(out, found, policy, apart, other, steps, how, guidance)
-    return found
+    return _measured(out, policy, tuned, theirs, held, steps, how, guidance)
 
 
-def _write(
-    out: Path, found: TunedFor, policy: Policy, targets: Targets, judge: Judge, steps: Sequence[int],
+def _measured(
+    out: Path, policy: Policy, tuned: Tuned, targets: Targets, judge: Judge, steps: Sequence[int],
     sampling: SamplingSettings, guidance: GuidanceSettings,
-) -> None:  # fmt: skip
-    said: dict[str, Any] = {"before": found.before.means(), "after": found.after.means(), "of": len(targets)}
-    said |= {"stopped": found.stopped, "sampling": asdict(sampling), "guidance": asdict(guidance)}
+) -> TunedFor:  # fmt: skip
+    """Quality of held-out targets before and after, and by the number of steps, into `out`."""
+    with tuned.adapter.off():
+        before = quality(policy, targets, judge, sampling=sampling, guidance=guidance)
+    after = quality(policy, targets, judge, sampling=sampling, guidance=guidance)
+    said: dict[str, Any] = {"before": before.means(), "after": after.means(), "of": len(targets)}
+    said |= {"stopped": tuned.stopped, "sampling": asdict(sampling), "guidance": asdict(guidance)}
     put(out / TUNED_FILE, json.dumps(said, indent=1).encode())
     if steps:
         rows = by_steps(policy, targets, judge, steps=steps, sampling=sampling, guidance=guidance)
         put(out / STEPS_FILE, json.dumps(rows, indent=1).encode())
+    return TunedFor(
+        adapter=out / ADAPTER, people=targets.people, stopped=tuned.stopped, before=before, after=after
+    )  # fmt: skip
 
 
 def targets_of(
