@@ -1,5 +1,5 @@
 # Each target is the only command needed on a fresh machine: it makes .venv, installs, fetches, runs.
-.PHONY: install test lint bench bench-memory bench-fer bench-actor bench-seventh bench-train bench-gpu bench-loader bench-cif-parts bench-cif-cost fuzz demo demo-augment clean
+.PHONY: install test lint bench bench-memory bench-fer bench-actor bench-seventh bench-train bench-gpu bench-loader bench-cif-parts bench-cif-cost bench-argen-tuning fuzz demo demo-augment clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -79,6 +79,10 @@ bench-cif-parts: .venv/.all
 # Writes random weights into a temporary folder: DINO ViT-B/8 and Point-MAE, some 430 MB.
 bench-cif-cost: .venv/.all
 	$(BIN)/python benchmarks/cif_cost.py --json benchmarks/results/cif_cost.json
+
+# Draws a long-tailed set, tunes the generator on its part train and measures on its part test.
+bench-argen-tuning: .venv/.all
+	$(BIN)/python benchmarks/argen_tuning.py --json benchmarks/results/argen_tuning.json
 
 # Reads 300 damaged videos; one that is neither read nor refused in a sentence fails it.
 fuzz: .venv/.all
