@@ -70,6 +70,17 @@ def test_the_same_generator_gains_nothing_over_itself(judge: Judge, targets: Tar
     assert one.diversity == again.diversity > 0
 
 
+def test_a_gain_is_what_a_generator_has_more_than_the_one_before(judge: Judge, targets: Targets) -> None:
+    before, after = (
+        quality(tiny_generator(seed), targets, judge, sampling=HOW, guidance=GUIDANCE) for seed in range(2)
+    )  # fmt: skip
+    gains = after.gains(before, targets.people)
+    for name in ("identity", "reward"):
+        assert gains[name].value == pytest.approx(after.means()[name] - before.means()[name])
+        assert gains[name].low <= gains[name].value <= gains[name].high
+    assert gains["reward"].value != 0
+
+
 def test_real_clips_are_found_of_their_person_and_others_not(judge: Judge, pool: Pool) -> None:
     clips, real = pool.targets(9, most=8)
 

@@ -19,6 +19,7 @@ from mimica.generation.diffusion.settings import Sampling
 from mimica.generation.loop_settings import TuningSettings
 from mimica.generation.pool import Pool
 from mimica.generation.prepared import real_clips
+from mimica.generation.reinforce.loop import tune
 from mimica.generation.report_files import read_steps
 from mimica.generation.sampling import sample
 from mimica.generation.tuned import HELD_OUT, scarce, targets_of, tune_for
@@ -108,7 +109,8 @@ def test_the_adapter_is_used_by_whoever_names_it_and_changes_clips(data: str, mo
         condition = policy.condition(images, curves=torch.full((1, 9, 17), 0.5), frames=9)
         noise = policy.noise(condition, torch.Generator().manual_seed(1))
         clips.append(sample(policy, condition, noise))
-    assert not torch.allclose(*clips, atol=1e-5)
+    before, after = clips
+    assert not torch.allclose(before, after, atol=1e-5)
 
 
 def test_an_adapter_of_another_generator_is_refused(data: str, model: str, tmp_path: Path) -> None:
@@ -143,11 +145,10 @@ def test_what_was_tuned_before_is_no_beginning(data: str, model: str, tmp_path: 
 
 def test_scarce_classes_count_more(data: str, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told: dict[str, Any] = {}
-    truly = tuned.tune
 
     def listening(*given: Any, **how: Any) -> Any:
         told.update(how)
-        return truly(*given, **how)
+        return tune(*given, **how)
 
     monkeypatch.setattr(tuned, "tune", listening)
     monkeypatch.setattr(Pool, "counts", property(lambda self: [40, 40, 40, 40, 40, 5, 20]))
