@@ -102,8 +102,9 @@ def goals(found: Mapping[str, Any]) -> dict[str, bool]:
         f"diversity at least {LEAST_DIVERSITY:.0%} of the base": found["diversity_share"] >= LEAST_DIVERSITY,
     }
     if FEW in at and MANY in at:
-        line = f"quality at {FEW} steps at least {LEAST_SHARE:.0%} of that at {MANY}"
-        held[line] = at[FEW]["reward"] >= LEAST_SHARE * at[MANY]["reward"]
+        for name in ("reward", "units", "identity"):
+            line = f"{name} at {FEW} steps at least {LEAST_SHARE:.0%} of that at {MANY}"
+            held[line] = at[FEW][name] >= LEAST_SHARE * at[MANY][name]
     return held
 
 
