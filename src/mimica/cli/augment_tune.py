@@ -68,6 +68,7 @@ class Tune:
                     console.print(
                         f"iteration {row['iteration']}: judges that reward {row['rewarding']:.3f}, held-out judges "
                         f"{row['held_out']:.3f}, clips of one plan differ by {row['diversity']:.3f}", highlight=False,
+                        soft_wrap=True,
                     )  # fmt: skip
 
             found = tune_for(

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +89,7 @@ def tune_for(
 ) -> TunedFor:
     """Tune the generator that `sampling` names on `number` targets of `table:FILE` with unit curves, into `out`.
 
-    `steps` are the numbers of steps that quality is measured for at the end. Raises UsageError, InputError, AssetError
-    or CheckpointError in one sentence each; see `reinforce.loop.tune`.
+    `steps` are the numbers of steps that quality is measured for at the end. See `reinforce.loop.tune` for what raises.
     """
     sampling, rewards = sampling or Sampling(), rewards or RewardSettings()
     if sampling.adapter is not None:
@@ -98,31 +98,35 @@ def tune_for(
     policy = open_tuned(sampling, device=device)
     doing("reading real clips")
     pool = real_clips(spec, size=policy.size, hold=hold)
-    frames = policy.frames(frames)
-    writer = Writer(pool.known, pool.base, PromptSettings(backend=sampling.backend))
-    ours, theirs = (
-        targets_of(pool, clips, frames=frames, seed=sampling.seed, first=first, writer=writer)
-        for clips, first in ((number, _FIRST), (HELD_OUT, _FIRST_HELD_OUT))
-    )
+    frames, writer = policy.frames(frames), Writer(pool.known, pool.base, PromptSettings(backend=sampling.backend))
+    asked = partial(targets_of, pool, frames=frames, seed=sampling.seed, writer=writer)
+    ours, theirs = asked(number, first=_FIRST), asked(HELD_OUT, first=_FIRST_HELD_OUT)
     doing("calibrating the judges")
-    judge = judge_of(pool, load_sight(device=device), frames, rewards)
-    held = judge_of(pool, load_sight(which="held-out", device=device), frames, rewards)
-    doing("tuning")
+    judge, watched = _judges(pool, theirs, frames, rewards, device)
     how, guidance = sampling.how
-    watched = HeldOut(targets=theirs, judge=held, features=lambda clips: features(clips, held))
+    doing("tuning")
     tuned = tune(
-        policy, ours, judge, settings, out=out, sampling=how, guidance=guidance, tail=scarce(pool.counts),
-        held=watched, resume=resume, report=report,
+        policy, ours, judge, settings, out=out, sampling=how, guidance=guidance, held=watched,
+        tail=scarce(pool.counts), resume=resume, report=report,
     )  # fmt: skip
     doing("measuring")
-    return _measured(out, policy, tuned, theirs, held, steps, how, guidance)
+    return _measured(out, policy, tuned, watched, steps, how, guidance)
+
+
+def _judges(pool: Pool, targets: Targets, frames: int, rewards: RewardSettings, device: str) -> tuple[Judge, HeldOut]:
+    """Who rewards, and what tuning is watched by: another judge of these targets."""
+    judge = judge_of(pool, load_sight(device=device), frames, rewards)
+    other = judge_of(pool, load_sight(which="held-out", device=device), frames, rewards)
+    return judge, HeldOut(targets=targets, judge=other, features=lambda clips: features(clips, other))
 
 
 def _measured(
-    out: Path, policy: Policy, tuned: Tuned, targets: Targets, judge: Judge, steps: Sequence[int],
-    sampling: SamplingSettings, guidance: GuidanceSettings,
+    out: Path, policy: Policy, tuned: Tuned, watched: HeldOut, steps: Sequence[int], sampling: SamplingSettings,
+    guidance: GuidanceSettings,
 ) -> TunedFor:  # fmt: skip
     """Quality of held-out targets before and after, and by the number of steps, into `out`."""
+    targets, judge = watched.targets, watched.judge
+    assert isinstance(judge, Judge)
     with tuned.adapter.off():
         before = quality(policy, targets, judge, sampling=sampling, guidance=guidance)
     after = quality(policy, targets, judge, sampling=sampling, guidance=guidance)
