@@ -87,7 +87,7 @@ def test_what_tuning_leaves_says_how_it_went_and_how_good_clips_are(data: str, m
     assert [row["iteration"] for row in rows] == [0, 1, 2]
     steps = json.loads((tmp_path / "steps.json").read_text())
     assert [row["steps"] for row in steps["rows"]] == [2, 3]
-    assert set(steps["rows"][0]) == {"steps", "reward", "units", "identity", "seconds"}
+    assert set(steps["rows"][0]) == {"steps", "reward", "passed", "units", "identity", "seconds"}
     assert steps["of"] == 2
     read = read_steps(tmp_path.parent)
     assert read is not None

@@ -28,7 +28,7 @@ def by_steps(
 ) -> dict[str, Any]:
     """What a judge that rewarded nothing says of clips by the number of steps, from one and the same noise.
 
-    As `steps.json` has it: `rows` of steps, reward, units, identity and seconds a clip, `of` how many clips.
+    As `steps.json` has it: `rows` of steps, reward, passed, units, identity and seconds a clip, `of` how many clips.
     """
     sampling, guidance = sampling or SamplingSettings(), guidance or GuidanceSettings()
     rows = list[dict[str, float]]()
@@ -36,6 +36,8 @@ def by_steps(
         found = quality(
             policy, targets, judge, sampling=replace(sampling, steps=number), guidance=guidance, each=1, seed=seed
         ).means()  # fmt: skip
-        rows.append({"steps": number, **{name: found[name] for name in ("reward", "units", "identity", "seconds")}})
+        rows.append(
+            {"steps": number, **{name: found[name] for name in ("reward", "passed", "units", "identity", "seconds")}}
+        )
         progress(place + 1, len(steps))
     return {"rows": rows, "of": len(targets)}

@@ -24,7 +24,7 @@ from mimica.metrics.classification import Interval
 from mimica.metrics.correlation import correlations
 from mimica.metrics.paired import paired_gain
 
-MEASURED = ("units", "right", "identity", "reward")
+MEASURED = ("units", "right", "identity", "passed", "reward")
 """What is measured of each target."""
 
 
@@ -33,13 +33,15 @@ class Quality:
     """What clips are worth, [N] each, the mean over the clips of a target: two generators compare target by target.
 
     `units` is the correlation over time of measured units with the plan, mean over planned units, NaN for a plan
-    without any; `right` the share taken for its class; `identity` the likeness to real frames; `reward` the judge's
-    total. `diversity` is how much clips of one target differ, NaN of one clip each; `seconds` what a clip took.
+    without any; `right` the share taken for its class; `identity` the likeness to real frames; `passed` the share
+    that passes the judge's gates; `reward` its total, −1 for a clip that does not.
+    `diversity` is how much clips of one target differ, NaN of one clip each; `seconds` what a clip took.
     """
 
     units: np.ndarray
     right: np.ndarray
     identity: np.ndarray
+    passed: np.ndarray
     reward: np.ndarray
     diversity: float
     seconds: float
@@ -77,10 +79,10 @@ def quality(
             rows.append(_judged(clips, own, judge))
             apart.append(features(clips, judge))
         progress(place + 1, len(targets))
-    units, right, identity, reward = np.array(rows).T
+    units, right, identity, passed, reward = np.array(rows).T
     return Quality(
-        units=units, right=right, identity=identity, reward=reward, seconds=seconds / (len(targets) * each),
-        diversity=diversity(torch.stack(apart)) if each > 1 else float("nan"),
+        units=units, right=right, identity=identity, passed=passed, reward=reward,
+        diversity=diversity(torch.stack(apart)) if each > 1 else float("nan"), seconds=seconds / (len(targets) * each),
     )  # fmt: skip
 
 
@@ -94,14 +96,21 @@ def _made(
     return sample(policy, condition, noise, sampling=sampling, guidance=guidance).float().clamp(0, 1)
 
 
-def _judged(clips: Tensor, targets: Targets, judge: Judge) -> tuple[float, float, float, float]:
+def _judged(clips: Tensor, targets: Targets, judge: Judge) -> tuple[float, ...]:
     sees = judge.detectors
     assert sees.recogniser is not None
     right = sees.recogniser(clips).argmax(-1).cpu() == targets.labels
     identity = terms.likeness(sees.embed(clips), [sees.pools[person] for person in targets.people])
-    total = judge(clips, targets).total(judge.settings)
+    scores = judge(clips, targets)
+    passed, total = scores.passed.float(), scores.total(judge.settings)
     followed = follows(sees.units(clips).cpu(), targets.curves.cpu())
-    return float(followed.mean()), float(right.float().mean()), float(identity.mean()), float(total.mean())
+    return (
+        float(followed.mean()),
+        float(right.float().mean()),
+        float(identity.mean()),
+        float(passed.mean()),
+        float(total.mean()),
+    )
 
 
 def follows(units: Tensor, curves: Tensor) -> np.ndarray:
