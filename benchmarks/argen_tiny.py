@@ -107,7 +107,9 @@ def main() -> int:
         "frozen is worth less": frozen["reward"] < made["reward"],
     }  # fmt: skip
     print(", ".join(f"{name}: {'reached' if reached else 'MISSED'}" for name, reached in goals.items()))
-    machine.keep(chosen.json, {**machine.settle(), "clips": 2 * PEOPLE, "actors": PEOPLE, "figures": found, "goals": goals})
+    machine.keep(
+        chosen.json, {**machine.settle(), "clips": 2 * PEOPLE, "actors": PEOPLE, "figures": found, "goals": goals}
+    )
     return 0
 
 
