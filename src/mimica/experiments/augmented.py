@@ -156,7 +156,8 @@ def demo(out: Path, *, quick: bool = False, sampling: Sampling | None = None, he
         heard.doing("tuning the generator by rewards")
         tuned = tune_for(
             spec, out / TUNING, replace(_TUNING, iterations=size.iterations), sampling=sampling, hold=size.loop.hold,
-            number=size.targets, steps=size.at, frames=size.loop.frames, resume=(out / TUNING).is_dir(), doing=heard.doing,
+            number=size.targets, steps=size.at, frames=size.loop.frames, resume=(out / TUNING).is_dir(),
+            doing=heard.doing,
         )  # fmt: skip
         heard.told(tuned.sentence())
         sampling = replace(sampling, adapter=tuned.adapter)

@@ -12,7 +12,7 @@ from mimica.generation.settings import GuidanceSettings, SamplingSettings
 Backend = Literal["tiny", "wan", "ltx", "cogvideox"]
 
 SUITS: dict[Backend, tuple[int, float, float]] = {
-    "tiny": (4, 3.0, 0.5), "wan": (40, 5.0, 1.0), "ltx": (40, 3.0, 1.0), "cogvideox": (50, 6.0, 1.0)
+    "tiny": (4, 2.5, 0.5), "wan": (40, 5.0, 1.0), "ltx": (40, 3.0, 1.0), "cogvideox": (50, 6.0, 1.0)
 }  # fmt: skip
 """Steps, guidance and temperature of each generator: of the large ones what their authors give, of ours measured."""
 

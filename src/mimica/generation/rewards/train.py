@@ -78,5 +78,5 @@ def _facts(sight: nn.Module, settings: SightTraining, seed: int) -> Mapping[str,
     return {
         "trained": settings.facts(), "people_seed": seed, **made_with(1), "data": data, "synthetic": True,
         "metrics": {name: round(value, 4) for name, value in found.items()}, "correlation": by_unit,
-        "limits": _LIMITS, "licence": "CC BY-NC 4.0; see WEIGHTS_LICENSE.md",
+        "limits": _LIMITS, "licence": "Apache-2.0; see WEIGHTS_LICENSE.md",
     }  # fmt: skip
