@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from mimica.checkpoint import put
-from mimica.data.clipset import parse
 from mimica.generation.augment import TABLE, Augmented, augment, table
 from mimica.generation.diffusion.backends import open_tuned
 from mimica.generation.diffusion.settings import Sampling
@@ -76,6 +75,5 @@ def _unfiltered(whole: Augmented, out: Path) -> Path:
     """All clips of the whole loop, kept or not, each of its own class alone."""
     records = [one.record for one in whole.made]
     path = out / "unfiltered.csv"
-    names, folder = whole.pool.train.space.names, parse(whole.pool.spec)[1].parent
-    put(path, table(records, names, folder, plain=True).encode())
+    put(path, table(records, whole.pool.train.space.names, plain=True).encode())
     return path

@@ -24,7 +24,7 @@ import numpy as np
 
 from mimica import __version__
 from mimica.checkpoint import put
-from mimica.data.clipset import SPACE_FILE, parse
+from mimica.data.clipset import SPACE_FILE
 from mimica.errors import InputError, UsageError, unknown
 from mimica.facs import UNITS
 from mimica.generation.allocate import Allocation, Round, allocate
@@ -242,7 +242,7 @@ def write(out: Path, found: Augmented, stated: Mapping[str, Any]) -> None:
     """Put what a loop came to into its folder: `loop.json`, and the table of the clips that are kept."""
     put(out / SPACE_FILE, (json.dumps(found.pool.train.space.facts(), indent=1, ensure_ascii=False) + "\n").encode())
     records = [one.record for one in found.kept]
-    put(out / TABLE, table(records, found.pool.train.space.names, parse(found.pool.spec)[1].parent).encode())
+    put(out / TABLE, table(records, found.pool.train.space.names).encode())
     put(out / LOOP, (json.dumps(_finite(facts(found, stated)), ensure_ascii=False) + "\n").encode())
 
 
@@ -296,8 +296,8 @@ def _finite(value: Any) -> Any:
     return [_finite(one) for one in value] if isinstance(value, list | tuple) else value
 
 
-def table(records: Sequence[Provenance], names: Sequence[str], folder: Path, *, plain: bool = False) -> str:
-    """Clips as the table that `mimica train --generated` takes; `folder` is that of the data's own table.
+def table(records: Sequence[Provenance], names: Sequence[str], *, plain: bool = False) -> str:
+    """Clips as the table that `mimica train --generated` takes.
 
     What share of a clip is of which class is told, unless `plain`: then it is all of its own.
     """
@@ -306,8 +306,6 @@ def table(records: Sequence[Provenance], names: Sequence[str], folder: Path, *, 
     writer.writerow(["path", "label", "part", "made_from", "still_part", *names])
     for one in records:
         shares = [float(name == one.label) for name in names] if plain else one.soft_label
-        came_of = [str(Path(name).relative_to(folder)) if Path(name).is_relative_to(folder) else name
-                   for name in one.made_from]  # fmt: skip
         said = (f"{share:.6f}" for share in shares)
-        writer.writerow([one.clip, one.label, "train", ";".join(came_of), one.still_part, *said])
+        writer.writerow([one.clip, one.label, "train", ";".join(one.made_from), one.still_part, *said])
     return text.getvalue()

@@ -55,8 +55,7 @@ def refilter(folder: Path, settings: FilterSettings) -> tuple[int, int, dict[str
     for one in again:
         one.write(folder / CLIPS / f"{Path(one.clip).name}.json")
     kept = [one for one in again if one.kept]
-    of_data = Path(told["data"]["spec"].partition(":")[2]).parent  # which need not be there any more
-    put(folder / TABLE, table(kept, names, of_data).encode())
+    put(folder / TABLE, table(kept, names).encode())
     for clip, one in zip(told["clips"], again, strict=True):
         clip |= {"kept": one.kept, "reasons": list(one.reasons)}
     for number, row in enumerate(told["rounds"]):
