@@ -116,3 +116,15 @@ def test_what_cannot_be_allocated_is_refused(wrong: tuple[tuple[int, ...], tuple
 def test_settings_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(UsageError):
         AllocationSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_only_the_classes_that_are_named_get_clips_up_to_what_they_lack() -> None:
+    counts = (400, 300, 300, 300, 200, 12, 40)
+    whole = allocate(NAMES, counts, RECALL, 60)
+    some = allocate(NAMES, counts, RECALL, 60, only=["fear", "happiness"])
+    assert some.clips[FEAR] == 60 > whole.clips[FEAR] > 0
+    assert sum(some.clips) == 60
+    assert some.wanted == whole.wanted
+    assert [lacks > 0 for lacks in some.lacking] == [name == "fear" for name in NAMES]
+    none = allocate(NAMES, counts, RECALL, 60, only=["happiness"])
+    assert (sum(none.clips), none.stop) == (0, "no class lacks clips that could be made for it")

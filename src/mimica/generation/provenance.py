@@ -71,7 +71,7 @@ class Provenance:
         try:
             given = {one.name: stated[one.name] for one in fields(cls)}
             for name in ("soft_label", "exemplars", "made_from", "probabilities", "measured", "reasons"):
-                given[name] = tuple(given[name])
+                given[name] = tuple(tuple(one) if isinstance(one, list) else one for one in given[name])
         except (KeyError, TypeError):
             raise InputError("this is no record of a generated clip") from None
         if given["synthetic"] is not True:
