@@ -12,12 +12,12 @@ from mimica import checkpoint
 from mimica.data.actor import clips
 from mimica.data.actor_settings import Part
 from mimica.errors import InputError, UsageError
+from mimica.generation.loop_settings import RewardSettings
 from mimica.generation.rewards.integrity import wholeness
 from mimica.generation.rewards.judge import Judge, worthless
 from mimica.generation.rewards.judges import _halves, detectors, judge_on, pools_of
 from mimica.generation.rewards.settings import WHICH, Which
 from mimica.generation.rewards.sight import load_sight
-from mimica.generation.settings import RewardSettings
 from mimica.generation.targets import Targets
 from tiny_sight import tiny_sight
 
