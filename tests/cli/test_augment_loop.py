@@ -9,12 +9,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from mimica.cli.train import Train
 from mimica.generation import making
 from mimica.generation.augment import Augmented
+from mimica.generation.diffusion.backends import open_tuned
+from mimica.generation.diffusion.settings import Sampling
 from mimica.generation.knowledge import hidden
+from mimica.generation.loop_settings import TuningSettings
 from mimica.generation.provenance import read_provenance
+from mimica.generation.quality import MEASURED, Quality
+from mimica.generation.reinforce.adapter import Adapter
+from mimica.generation.tuned import TunedFor
 from mimica.labels import EXPRESSIONS
 from tiny_loop import Rows, World, altered
 
@@ -23,9 +31,13 @@ pytestmark = pytest.mark.usefixtures("stand_ins")
 ALL = ("--consistency=-100", "--probability", 0, "--identity=-1", "--nearest", 1)
 
 
-def ask(world: World, *more: object) -> tuple[object, ...]:
+def ask_table(world: World, *more: object) -> tuple[object, ...]:
     small = ("--model", world.model, "--steps", 2, "--size", 4, "--rounds", 1, "--hold", 0.3)
     return ("--data", world.spec, "--out", "o", *small, *ALL, *more)
+
+
+def ask(world: World, *more: object) -> tuple[object, ...]:
+    return ask_table(world, "--no-train", *more)
 
 
 def test_the_whole_loop_says_what_lacked_what_is_kept_and_where_it_lies(
@@ -208,7 +220,7 @@ def test_an_audit_that_finds_a_leak_names_it_and_fails(
 def test_a_table_that_cannot_be_made_is_refused_before_the_loop(
     flags: tuple[str, ...], said: str, mimica: Run, tiny_world: World
 ) -> None:
-    code, _, err = mimica("augment", "table", *ask(tiny_world, *flags))
+    code, _, err = mimica("augment", "table", *ask_table(tiny_world, *flags))
     assert said in err
     assert (code, err.count("\n")) == (2, 1)
     assert not Path("o").exists()
@@ -218,9 +230,32 @@ def test_a_table_needs_a_part_to_test_on(mimica: Run, tiny_world: World, tmp_pat
     def validated(rows: Rows) -> Rows:
         return [{**row, "part": "validation" if row["part"] == "test" else "train"} for row in rows]
 
-    code, _, err = mimica("augment", "table", *ask(tiny_world, "--data", altered(tiny_world, tmp_path, validated)))
+    code, _, err = mimica(
+        "augment", "table", *ask_table(tiny_world, "--data", altered(tiny_world, tmp_path, validated))
+    )
     assert "has no clip of the part test, which every arm is measured on" in err
     assert (code, err.count("\n")) == (2, 1)
+
+
+def test_in_the_end_a_recogniser_is_trained_on_real_and_kept_clips(
+    mimica: Run, tiny_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Train] = []
+    monkeypatch.setattr(Train, "run", lambda self: asked.append(self) or 0)
+    assert mimica("augment", *ask(tiny_world, "--train", "--recipe", "duse_compact"))[0] == 0
+    (one,) = asked
+    assert (one.data, one.generated, one.recipe) == (tiny_world.spec, "table:o/generated.csv", "duse_compact")
+    assert (one.out, one.hold, one.resume) == (Path("o/recogniser"), 0.3, False)
+
+
+def begun(spec: str, out: Path, settings: TuningSettings, *, sampling: Sampling, **how: Any) -> TunedFor:
+    """A tuning that changes nothing: an adapter as it begins."""
+    policy = open_tuned(sampling)
+    before = policy.state()
+    Adapter(policy.network, policy.lora_targets, rank=2, alpha=2).save(out / "adapter.safetensors", generator=before)
+    known = {name: np.ones(2) for name in MEASURED}
+    same = Quality(**known, diversity=1.0, seconds=0.1)
+    return TunedFor(adapter=out / "adapter.safetensors", people=("a", "b"), stopped=None, before=same, after=same)
 
 
 @pytest.mark.usefixtures("minilm")
@@ -228,7 +263,7 @@ def test_a_demonstration_goes_from_drawing_to_a_verdict_and_goes_on(
     mimica: Run, tiny_world: World, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mimica.experiments import augmented
-    from mimica.generation import long_tail
+    from mimica.generation import long_tail, tuned
     from mimica.generation.loop_settings import AugmentSettings
     from mimica.recognition.duse.config import DuseConfig
     from mimica.training import recipes
@@ -242,6 +277,7 @@ def test_a_demonstration_goes_from_drawing_to_a_verdict_and_goes_on(
         loop=AugmentSettings(rounds=1, size=2, batch=2, hold=0.3),
     )  # fmt: skip
     monkeypatch.setattr(augmented, "_QUICK", quick)
+    monkeypatch.setattr(tuned, "tune_for", begun)
     monkeypatch.setattr(long_tail, "SIZE", 16)
     monkeypatch.setattr(recipes, "duse_compact", lambda: recipe)
     shutil.copytree(Path(tiny_world.spec.removeprefix("table:")).parent, "o/data")

@@ -78,7 +78,11 @@ class Loop:
         print(self.out / LOOP)
         print(write_report(self.out))
         print(self.out / TABLE)
-        if not found.kept or not self.train:
+        if not found.kept:
+            return 0
+        if not self.train:
+            recipe, table = self.recipe, self.out / TABLE
+            print(f"mimica train {recipe} --data {self.data} --generated table:{table} --out DIR")
             return 0
         again = (self.out / RECOGNISER).is_dir()
         return Train(
