@@ -95,6 +95,7 @@ demo: .venv/.core
 
 # The whole augmentation loop on drawn clips, as small as it can be.
 demo-augment: .venv/.all
+	$(BIN)/mimica assets fetch minilm
 	$(BIN)/mimica augment demo --quick --out demo/augment
 
 clean:

@@ -76,13 +76,13 @@ def compare_arms(
     """
     heard, sampling = heard or Heard(), sampling or Sampling()
     _refuse(spec, asked)
+    encoder = open_encoder(recipe.encoder)
     ready = prepare(spec, out, settings, sampling=sampling, filtering=filtering, doing=heard.doing)
     tables = tables_of(
         ready, settings, sampling, arms=[arm for arm in LEFT if arm in asked.arms], progress=heard.progress,
         told=heard.told,
     )  # fmt: skip
     heard.doing("reading clips to train on")
-    encoder = open_encoder(recipe.encoder)
     of = partial(load, spec, size=encoder.vision.size, frames=recipe.kept)
     train = of(part="train", hold=settings.hold)
     held = load_held(spec, size=encoder.vision.size, frames=recipe.kept, hold=settings.hold)
@@ -149,6 +149,7 @@ def demo(out: Path, *, quick: bool = False, sampling: Sampling | None = None, he
 
     heard = heard or Heard()
     size = _QUICK if quick else _WHOLE
+    open_encoder(duse_compact().encoder)  # what it lacks is said before the long work, not after
     heard.doing("drawing clips")
     table = write_long_tail(out / DRAWN, train=size.train, test=size.test, progress=heard.progress)
     spec, sampling = f"table:{table}", sampling or Sampling()
