@@ -198,7 +198,7 @@ def check(name: str) -> State:
     paths = {folder(asset) / file: sha256 for file, sha256 in asset.files.items()}
     if not all(path.is_file() for path in paths):
         return "missing"
-    return "present" if all(_sha256(path) == sha256 for path, sha256 in paths.items()) else "altered"
+    return "present" if all(sha256_of(path) == sha256 for path, sha256 in paths.items()) else "altered"
 
 
 def find(name: str) -> Path:
@@ -259,7 +259,7 @@ def _keep(asset: Asset, came: Path) -> None:
     for name, sha256 in asset.files.items():
         if not (came / name).is_file():
             raise AssetError(f"it holds no {name}")
-        if (got := _sha256(came / name)) != sha256:
+        if (got := sha256_of(came / name)) != sha256:
             raise AssetError(f"{name} has sha256 {got[:16]}…, not {sha256[:16]}…, and was not kept")
     place = folder(asset)
     place.mkdir(parents=True, exist_ok=True)
@@ -343,6 +343,7 @@ def _run(command: list[str]) -> None:
         raise AssetError(f"{Path(command[0]).name} failed: {last}")
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """The digest of a file."""
     with path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()

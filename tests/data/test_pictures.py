@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mimica.data.pictures import digest_of_file, digest_of_folder, read_frames, save_frames
+from mimica.assets import sha256_of
+from mimica.data.pictures import digest_of_folder, read_frames, save_frames
 from mimica.errors import InputError
 
 
@@ -58,7 +59,7 @@ def test_a_digest_tells_a_changed_a_missing_and_a_reordered_picture(tmp_path: Pa
     (tmp_path / "a" / "frame_0002.png").unlink()
     found.add(digest_of_folder(tmp_path / "a"))
     assert len(found) == 4
-    assert len(digest_of_file(tmp_path / "a" / "frame_0000.png")) == 64
+    assert len(sha256_of(tmp_path / "a" / "frame_0000.png")) == 64
 
 
 def test_pictures_that_are_missing_or_damaged_are_named(tmp_path: Path) -> None:

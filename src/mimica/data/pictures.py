@@ -49,9 +49,3 @@ def digest_of_folder(folder: Path) -> str:
     for path in sorted(folder.glob(PICTURES)):
         digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-def digest_of_file(path: Path) -> str:
-    """The sha256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -34,10 +34,11 @@ from mimica.generation.loop_settings import AllocationSettings, AugmentSettings
 from mimica.generation.making import CLIPS, Made, Maker, Wanted
 from mimica.generation.pool import Pool, digest
 from mimica.generation.provenance import Audit, Provenance, audit
+from mimica.training.generated import Mixture
 
 LOOP, TABLE = "loop.json", "generated.csv"
-WEIGHT = 0.7
-"""What a generated clip counts where a real one counts 1."""
+WEIGHT = Mixture().weight
+"""What a generated clip counts where a real one counts 1, as in training."""
 
 Progress = Callable[[int, int], None]
 
@@ -85,7 +86,7 @@ def augment(
     held = Looks.of(maker.inspector.vision, pool.held.frames)
     before = maker.inspector.probe.recall(held, pool.held.labels)
     read = time.monotonic() - began
-    made, rounds = list[Made](), list[Round]()
+    made, rounds, seen = list[Made](), list[Round](), looks
     for number in range(settings.rounds + 1):
         next_one = _next(pool, before, rounds, settings.size, classes, allocation)
         found = _so_far(maker, before, next_one, rounds, made, read)
@@ -96,7 +97,8 @@ def augment(
             break
         fresh = _round(maker, next_one, rounds, number, settings, progress)
         made += fresh
-        rounds.append(_come_to(fresh, names, Looks.joined(looks, _looks(maker, made)), made, maker, held))
+        seen = seen.joined(_looks(maker, fresh))
+        rounds.append(_come_to(fresh, names, seen, made, maker, held))
         told(_sentence(number, rounds[-1], names))
     return found
 

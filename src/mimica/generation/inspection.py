@@ -16,7 +16,7 @@ from torch import Tensor
 from mimica.encoders.towers import VisionTower
 from mimica.generation.filter import Seen, nearest
 from mimica.generation.looks import Looks, Probe
-from mimica.generation.pool import Pool, tensor_of
+from mimica.generation.pool import Pool, frames_of, tensor_of
 from mimica.generation.rewards import terms
 from mimica.generation.rewards.judge import Judge
 from mimica.generation.targets import Targets
@@ -37,12 +37,11 @@ class Sees(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspected:
-    """What is known of B clips: what the filter asks, `units` [B, T, A], scores [B] by name, and how they look."""
+    """What is known of B clips: what the filter asks, `units` [B, T, A], and scores [B] by name."""
 
     seen: Seen
     units: np.ndarray
     scores: Mapping[str, np.ndarray]
-    looks: Looks
 
 
 class Inspector:
@@ -63,8 +62,7 @@ class Inspector:
 
     def __call__(self, clips: Tensor, targets: Targets) -> Inspected:
         """What is measured of clips [B, T, 3, S, S] in 0 to 1 that were made for these targets."""
-        frames = (clips * 255).round().to(torch.uint8).permute(0, 1, 3, 4, 2).cpu().numpy()
-        looks = Looks.of(self.vision, list(frames))
+        looks = Looks.of(self.vision, list(frames_of(clips)))
         with torch.no_grad():
             units, likely = self.sight.units(clips), self.sight.recogniser(clips)
             identity = terms.likeness(self.sight.embed(clips), [self._people[person] for person in targets.people])
@@ -81,7 +79,7 @@ class Inspector:
             "units": agreement.cpu().numpy(), "identity": seen.identity, "consistency": seen.consistency,
             "probability": seen.probabilities[np.arange(len(labels)), labels], "nearest": seen.nearest,
         }  # fmt: skip
-        return Inspected(seen=seen, units=found, scores=scores, looks=looks)
+        return Inspected(seen=seen, units=found, scores=scores)
 
     def _consistency(self, units: np.ndarray, labels: np.ndarray) -> np.ndarray:
         known = self.pool.known

@@ -161,6 +161,7 @@ def _stated(path: Path) -> Any:
 def _generated(policy: Policy, one: Plan, still: Still, sampling: Sampling) -> np.ndarray:
     import torch
 
+    from mimica.generation.pool import frames_of
     from mimica.generation.sampling import sample
     from mimica.generation.template import from_template
 
@@ -177,7 +178,7 @@ def _generated(policy: Policy, one: Plan, still: Still, sampling: Sampling) -> n
             f"{frames} frames by {sampling.backend} need more memory than there is; take fewer with --frames, "
             f"{policy.frames(1)} at the least; clips that are finished are kept"
         ) from None
-    return np.asarray((clip * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy())
+    return frames_of(clip)
 
 
 def enlarged(frames: np.ndarray, times: int) -> np.ndarray:

@@ -29,10 +29,10 @@ from mimica.generation.knowledge import hidden
 from mimica.generation.ladder import FPS, SYNTHETIC, enlarged, film
 from mimica.generation.loop_settings import FilterSettings
 from mimica.generation.plan import Plan, plan
-from mimica.generation.pool import Pool, Still, tensor_of
+from mimica.generation.pool import Pool, Still, frames_of, targets_from
 from mimica.generation.prompts import Writer, Written
 from mimica.generation.provenance import Provenance, judged, read_provenance
-from mimica.generation.sampling import sample
+from mimica.generation.sampling import random_at, sample
 from mimica.generation.settings import GuidanceSettings, PlanSettings, SamplingSettings
 from mimica.generation.targets import Targets
 
@@ -123,16 +123,11 @@ class Maker:
         plans = [self.planned(one) for one in wanted]
         stills = [self.pool.still(one.label, one.number, self.seed) for one in wanted]
         words = [self.writer(one) for one in plans]
-        targets = Targets(
-            images=torch.stack([tensor_of(one.image[None])[0] for one in stills]),
-            curves=torch.from_numpy(np.stack([one.curves() for one in plans])).float(),
-            labels=torch.tensor([self.pool.train.space.index(one.label) for one in wanted]),
-            people=tuple(one.person for one in stills), prompts=tuple(one.prompt.text() for one in words),
-        )  # fmt: skip
+        targets = targets_from(self.pool, plans, stills, [one.prompt.text() for one in words])
         clips, inspected = self._inspected(targets, wanted)
         verdicts = filtered(inspected.seen, self.filter)
         seconds = (time.monotonic() - began) / len(wanted)
-        frames = (clips * 255).round().to(torch.uint8).permute(0, 1, 3, 4, 2).cpu().numpy()
+        frames = frames_of(clips)
         for i, one in enumerate(wanted):
             self._put(one, frames[i])
             record = self._record(one, plans[i], words[i], stills[i], inspected, verdicts[i], i)
@@ -181,8 +176,7 @@ class Maker:
 
     def _chance(self, wanted: Wanted) -> torch.Generator:
         """Noise that is a function of the clip, so that it does not matter which are made together."""
-        mixed = np.random.SeedSequence([self.seed, wanted.number, *wanted.label.encode()]).generate_state(1)[0]
-        return torch.Generator().manual_seed(int(mixed))
+        return random_at(self.seed, wanted.number, *wanted.label.encode())
 
     def _record(
         self, wanted: Wanted, planned: Plan, words: Written, still: Still, inspected: Inspected, verdict: Verdict,

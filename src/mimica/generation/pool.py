@@ -19,6 +19,7 @@ from mimica.errors import InputError, UsageError
 from mimica.generation.alignment import Alignment, align
 from mimica.generation.knowledge import KnowledgeBase, build, hidden
 from mimica.generation.measured import MeasuredClips, measured_clips
+from mimica.generation.plan import Plan
 from mimica.generation.provenance import HeldBack
 from mimica.generation.targets import Targets
 
@@ -173,6 +174,23 @@ def digest(image: np.ndarray) -> str:
 def resampled(clip: np.ndarray, frames: int) -> np.ndarray:
     """So many frames of a clip [T, …], evenly spread from its first to its last."""
     return np.asarray(clip[np.linspace(0, len(clip) - 1, frames).round().astype(int)])
+
+
+def targets_from(
+    pool: Pool, plans: Sequence[Plan], stills: Sequence[Still], prompts: Sequence[str] | None = None
+) -> Targets:
+    """What clips are to show that begin with these stills and go by these plans, one of each for a clip."""
+    return Targets(
+        images=torch.stack([tensor_of(one.image[None])[0] for one in stills]),
+        curves=torch.from_numpy(np.stack([one.curves() for one in plans])).float(),
+        labels=torch.tensor([pool.train.space.index(one.label) for one in plans]),
+        people=tuple(one.person for one in stills), prompts=None if prompts is None else tuple(prompts),
+    )  # fmt: skip
+
+
+def frames_of(clips: Tensor) -> np.ndarray:
+    """Pictures [..., 3, S, S] in 0 to 1 as uint8 [..., S, S, 3]."""
+    return np.asarray((clips * 255).round().to(torch.uint8).movedim(-3, -1).cpu().numpy())
 
 
 def tensor_of(frames: np.ndarray) -> Tensor:

@@ -14,8 +14,9 @@ from typing import Any, Self
 import numpy as np
 
 from mimica import __version__
+from mimica.assets import sha256_of
 from mimica.checkpoint import put
-from mimica.data.pictures import digest_of_file, digest_of_folder
+from mimica.data.pictures import digest_of_folder
 from mimica.errors import InputError
 from mimica.generation.filter import Seen, filtered, nearest
 from mimica.generation.loop_settings import FilterSettings
@@ -204,5 +205,5 @@ def _of_record(one: Provenance, held_back: HeldBack) -> list[str]:
 def _of_file(one: Provenance, path: Path | None) -> list[Leak]:
     if path is None or not path.exists():
         return [Leak(clip=one.clip, what="its file is not there")]
-    same = (digest_of_folder(path) if path.is_dir() else digest_of_file(path)) == one.sha256
+    same = (digest_of_folder(path) if path.is_dir() else sha256_of(path)) == one.sha256
     return [] if same else [Leak(clip=one.clip, what="its file is not the one recorded")]

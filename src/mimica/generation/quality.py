@@ -17,7 +17,7 @@ from mimica.generation.diffusion.policy import Policy
 from mimica.generation.reinforce.stopping import diversity
 from mimica.generation.rewards import terms
 from mimica.generation.rewards.judge import Judge
-from mimica.generation.sampling import sample
+from mimica.generation.sampling import random_at, sample
 from mimica.generation.settings import GuidanceSettings, SamplingSettings
 from mimica.generation.targets import LEAST_PLANNED, Targets
 from mimica.metrics.classification import Interval
@@ -74,7 +74,7 @@ def quality(
         own = targets.take([place] * each)
         began = time.monotonic()
         with torch.no_grad():
-            clips = _made(policy, own, sampling, guidance, np.random.SeedSequence((seed, place)))
+            clips = _made(policy, own, sampling, guidance, random_at(seed, place))
             seconds += time.monotonic() - began
             rows.append(_judged(clips, own, judge))
             apart.append(features(clips, judge))
@@ -87,12 +87,11 @@ def quality(
 
 
 def _made(
-    policy: Policy, targets: Targets, sampling: SamplingSettings, guidance: GuidanceSettings,
-    mixed: np.random.SeedSequence,
-) -> Tensor:  # fmt: skip
+    policy: Policy, targets: Targets, sampling: SamplingSettings, guidance: GuidanceSettings, drawn: Generator
+) -> Tensor:
     frames = targets.curves.shape[1]
     condition = policy.condition(targets.images, curves=targets.curves, prompts=targets.prompts, frames=frames)
-    noise = policy.noise(condition, Generator().manual_seed(int(mixed.generate_state(1)[0])))
+    noise = policy.noise(condition, drawn)
     return sample(policy, condition, noise, sampling=sampling, guidance=guidance).float().clamp(0, 1)
 
 

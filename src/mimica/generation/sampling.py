@@ -11,6 +11,7 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -129,6 +130,12 @@ def log_prob(after: Tensor, mean: Tensor, deviation: float) -> Tensor:
 def step_kl(mean: Tensor, other: Tensor, deviation: float) -> Tensor:
     """How far a step leads from where another model's would, [B]: mean over dimensions of ‖Δ‖² / (2 deviation²)."""
     return (mean.float() - other.float()).square().flatten(1).mean(1) / (2 * deviation**2)
+
+
+def random_at(seed: int, *place: int) -> Generator:
+    """Random numbers that are a function of a seed and a place in a run, so that it can be gone on with anywhere."""
+    mixed = np.random.SeedSequence((seed % 2**64, *place)).generate_state(1)[0]
+    return Generator().manual_seed(int(mixed))
 
 
 def rollout(

@@ -17,9 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
 from mimica.checkpoint import put
 from mimica.errors import UsageError
 from mimica.generation.by_steps import STEPS, by_steps
@@ -29,7 +26,7 @@ from mimica.generation.diffusion.settings import Sampling
 from mimica.generation.ladder import FPS
 from mimica.generation.loop_settings import RewardSettings, TuningSettings
 from mimica.generation.plan import plan
-from mimica.generation.pool import Pool, tensor_of
+from mimica.generation.pool import Pool, targets_from
 from mimica.generation.prepared import judge_of, real_clips
 from mimica.generation.prompts import Writer
 from mimica.generation.quality import Quality, features, quality
@@ -154,13 +151,8 @@ def targets_of(
     settings = PlanSettings(frames=frames, fps=FPS, seed=seed)
     plans = [plan(pool.known, label, place, settings=settings) for label, place in chosen]
     begun = [(stills or pool).still(label, place, seed) for label, place in chosen]
-    return Targets(
-        images=torch.stack([tensor_of(one.image[None])[0] for one in begun]),
-        curves=torch.from_numpy(np.stack([one.curves() for one in plans])).float(),
-        labels=torch.tensor([names.index(label) for label, _ in chosen]),
-        people=tuple(one.person for one in begun),
-        prompts=None if writer is None else tuple(writer(one).prompt.text() for one in plans),
-    )  # fmt: skip
+    prompts = None if writer is None else [writer(one).prompt.text() for one in plans]
+    return targets_from(pool, plans, begun, prompts)
 
 
 def scarce(counts: Sequence[int]) -> frozenset[int]:

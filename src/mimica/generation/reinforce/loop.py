@@ -14,9 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from mimica.errors import UsageError
 from mimica.generation.diffusion.policy import Condition, Policy
@@ -30,7 +29,7 @@ from mimica.generation.reinforce.steps import CHOICES, StepChooser, pooled
 from mimica.generation.reinforce.stopping import Watch, diversity
 from mimica.generation.rewards.advantage import advantages
 from mimica.generation.rewards.judge import Scores
-from mimica.generation.sampling import rollout, sample, window_at
+from mimica.generation.sampling import random_at, rollout, sample, window_at
 from mimica.generation.settings import GuidanceSettings, SamplingSettings
 from mimica.generation.targets import Targets
 from mimica.training import log
@@ -185,7 +184,7 @@ class _Run:
         }  # fmt: skip
         for update in range(self.settings.updates):
             self.optimizer.zero_grad()
-            told = self.lesson(made, advantage, _generator(self.settings.seed, number, 2, update), first=update == 0)
+            told = self.lesson(made, advantage, random_at(self.settings.seed, number, 2, update), first=update == 0)
             if update == 0:
                 self._learn_steps(made, totals)
             norm = torch.nn.utils.clip_grad_norm_(self._tuned(), self.settings.max_norm)
@@ -215,17 +214,17 @@ class _Run:
     def _sampled(self, targets: Targets, place: int) -> Tensor:
         """Held-out clips of a target, of the same noise whenever they are made."""
         condition = self._condition(targets)
-        noise = self.policy.noise(condition, _generator(self.settings.seed, 0, 3, place))
+        noise = self.policy.noise(condition, random_at(self.settings.seed, 0, 3, place))
         return sample(self.policy, condition, noise, sampling=self.sampling, guidance=self.guidance)
 
     def _chosen(self, number: int) -> list[int]:
         """The places of the targets of an iteration, each once as long as there are enough."""
-        order = torch.randperm(len(self.targets), generator=_generator(self.settings.seed, number, 0)).tolist()
+        order = torch.randperm(len(self.targets), generator=random_at(self.settings.seed, number, 0)).tolist()
         return [order[i % len(order)] for i in range(self.settings.groups)]
 
     def _made(self, number: int, group: int, place: int) -> Made:
         """A group of clips from one noise, and what judges say of them."""
-        settings, chance = self.settings, _generator(self.settings.seed, number, 1, group)
+        settings, chance = self.settings, random_at(self.settings.seed, number, 1, group)
         target = self.targets.take([place])
         one = self._condition(target)
         choice = None
@@ -289,9 +288,3 @@ def _digest(targets: Targets) -> str:
 
 def _mean(values: Tensor) -> float:
     return float(values.float().mean())
-
-
-def _generator(seed: int, *place: int) -> Generator:
-    """Random numbers that are a function of a place in a run."""
-    mixed = np.random.SeedSequence((seed % 2**64, *place)).generate_state(1)[0]
-    return torch.Generator().manual_seed(int(mixed))
