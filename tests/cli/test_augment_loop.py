@@ -286,7 +286,7 @@ def test_a_demonstration_goes_from_drawing_to_a_verdict_and_goes_on(
     assert (code, err) == (0, "")
     told = json.loads(Path("o/table.json").read_text())
     assert [one["name"] for one in told["arms"]] == ["none", "class-balanced sampling", "full"]
-    assert told["reference"] == "full"
+    assert told["reference"] == "class-balanced sampling"
     assert set(told["tail"]) <= {"fear", "surprise"}, "of the classes that have clips"
     assert told["sentence"] in out
     assert "generated clips" in Path("o/report.html").read_text().lower()

@@ -41,7 +41,7 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     def compare(arms: list[Arm], encoder: Any, split: Any, **how: Any) -> Comparison:
         heard.append({"arms": {arm.name: arm for arm in arms}, "split": split, **how})
         return Comparison(
-            classes=EXPRESSIONS.names, tail=tuple(how["tail"]), reference=FULL, seeds=(0,), outcomes=(),
+            classes=EXPRESSIONS.names, tail=tuple(how["tail"]), reference=how["reference"], seeds=(0,), outcomes=(),
             stated={"data": how["stated"]["data"]},
         )  # fmt: skip
 

@@ -79,22 +79,21 @@ class Comparison:
             **self.stated,
         }  # fmt: skip
 
-    def sentence(self, against: str = "class-balanced sampling") -> str:
-        """Whether the reference helps: whether it finds more of the tail than `against` without loss of WAR."""
+    def sentence(self, judged: str = "full") -> str:
+        """Whether an arm helps: whether it finds more of the tail than the reference without loss of WAR."""
         named = {one.name: one for one in self.outcomes}
-        if missing := [name for name in (self.reference, against) if name not in named]:
+        if missing := [name for name in (judged, self.reference) if name not in named]:
             return f"no verdict: {' and '.join(missing)} was not run"
-        ours, theirs = named[self.reference], named[against]
-        assert theirs.ahead is not None
-        assert theirs.ahead_in_war is not None
-        gained = Interval(value=-theirs.ahead.value, low=-theirs.ahead.high, high=-theirs.ahead.low)
-        lost = theirs.ahead_in_war.value
+        ours, theirs = named[judged], named[self.reference]
+        gained, lost = ours.ahead, ours.ahead_in_war
+        assert gained is not None
+        assert lost is not None
         said = (
             f"recall of {' and '.join(self.tail)} {ours.tail.mean():.3f} against {theirs.tail.mean():.3f} with "
-            f"{against} ({gained.value:+.3f}, {gained.low:+.3f} to {gained.high:+.3f}), WAR {ours.war.mean():.3f} "
-            f"against {theirs.war.mean():.3f}; seeds {', '.join(map(str, self.seeds))}"
+            f"{self.reference} ({gained.value:+.3f}, {gained.low:+.3f} to {gained.high:+.3f}), WAR "
+            f"{ours.war.mean():.3f} against {theirs.war.mean():.3f}; seeds {', '.join(map(str, self.seeds))}"
         )
-        if gained.low > 0 and lost <= MOST_LOST:
+        if gained.low > 0 and lost.value >= -MOST_LOST:
             return f"Generated clips helped: {said}."
         if gained.high < 0:
             return f"Generated clips did harm: {said}."

@@ -89,7 +89,7 @@ def compare_arms(
     split = Split(train=train, held=held, test=of(part="test"))
     arms = _arms(recipe, asked, train, spec, tables, settings.hold, encoder.vision.size, heard)
     found = compare(
-        arms, encoder, split, reference=FULL, tail=asked.tail or _scarce(train), seeds=asked.seeds, out=out / RUNS,
+        arms, encoder, split, reference=BALANCED, tail=asked.tail or _scarce(train), seeds=asked.seeds, out=out / RUNS,
         told=heard.told, stated={"data": split.facts(), "recipe": recipe.facts(), **made_with()},
     )  # fmt: skip
     put(out / TABLE, (json.dumps(found.facts(), indent=1, ensure_ascii=False, default=str) + "\n").encode())
