@@ -119,3 +119,15 @@ def test_data_to_pack_that_is_not_there_is_refused(mimica: Run) -> None:
     code, _, err = mimica("data", "pack", "folder:nowhere", "--out", "faces.safetensors")
     assert code == FAILED
     assert "there is no nowhere" in err
+
+
+def test_faces_are_put_before_scenes_that_train_can_read(mimica: Run) -> None:
+    assert mimica("data", "actor", "--out", "drawn", "--clips", 4, *TINY)[0] == DONE
+    given = ("data", "scenes", "table:drawn/clips.csv", "--out", "placed", "--size", 16, "--polarity-agrees", 1)
+    code, out, err = mimica(*given)
+    assert (code, err, out.splitlines()) == (DONE, "", ["train: 4 clips", "placed/clips.csv"])
+    assert labels("placed/clips.csv") == labels("drawn/clips.csv")
+    assert mimica(*given) == (code, out, err)
+    code, _, err = mimica(*given, "--seed", 1)
+    assert code == USAGE
+    assert "choose another place with --out" in err

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from mimica.data.clipset import load, load_held
+from mimica.data.scenes_folder import load_parts
 from mimica.errors import InputError, UsageError
 
 ROWS = [("angry/1.jpg", "train", 40), ("happy/2.jpg", "train", 80), ("fear/3.jpg", "calibration", 120),
@@ -96,3 +97,10 @@ def test_the_loaded_greys_are_those_of_the_file(folder: Path) -> None:
     clips = load(f"fer2013:{folder}", size=48)
     assert clips.frames[0].dtype == np.uint8
     assert np.ptp(clips.frames[0]) == 0
+
+
+def test_every_part_by_what_it_is_for(folder: Path) -> None:
+    parts = load_parts(f"fer2013:{folder}", size=48, frames=1)
+    assert {part: list(of.names) for part, of in parts.items()} == {
+        "train": ["angry/1.jpg", "happy/2.jpg"], "calibration": ["fear/3.jpg"], "test": ["sad/4.jpg"],
+    }  # fmt: skip

@@ -11,6 +11,7 @@ import tyro
 from mimica.cli.progress import counted
 from mimica.data.actor_settings import ActorSettings
 from mimica.data.faces_settings import FacesSettings
+from mimica.data.scenes_settings import ScenesSettings
 from mimica.errors import UsageError
 
 if TYPE_CHECKING:
@@ -140,6 +141,37 @@ class Faces:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scenes:
+    """Put the faces of a data set before drawn scenes, where none with scenes is at hand.
+
+    A face and its scene are a folder of PNG frames each; train reads them as table:DIR/clips.csv. The part test
+    stands before scenes unlike all others. The same command again goes on where one was stopped.
+    """
+
+    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
+    """fer2013:PATH, folder:PATH, table:FILE, packed:FILE, dfew:PATH, ferv39k:PATH, mafw:PATH or list:FILE."""
+    out: Path
+    """Folder to write to: clips/, scenes/, their table clips.csv, label_space.json and about.json."""
+    settings: ScenesSettings = field(default_factory=ScenesSettings)
+    fold: int | None = None
+    """Which fold of data that has folds, from 1."""
+    frames: int = 16
+    """How many frames a clip has at most."""
+
+    def run(self) -> int:
+        """Place what is missing, and print where the table lies."""
+        from mimica.data.scenes_folder import load_parts, write_scenes
+
+        parts = load_parts(self.data, size=self.settings.size, frames=self.frames, fold=self.fold)
+        with counted("placing") as progress:
+            table = write_scenes(self.out, parts, self.settings, progress=progress)
+        for part, clips in parts.items():
+            print(f"{part}: {len(clips)} clips")
+        print(table)
+        return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """Find what is wrong with a data set on disk: numbers of clips, folds, labels, clips that are missing or empty.
 
@@ -251,6 +283,7 @@ class Data:
     do: (
         Annotated[Actor, tyro.conf.subcommand("actor")]
         | Annotated[Faces, tyro.conf.subcommand("faces")]
+        | Annotated[Scenes, tyro.conf.subcommand("scenes")]
         | Annotated[Check, tyro.conf.subcommand("check")]
         | Annotated[Import, tyro.conf.subcommand("import")]
         | Annotated[Pack, tyro.conf.subcommand("pack")]
