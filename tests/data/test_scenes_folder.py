@@ -124,7 +124,7 @@ def test_it_is_read_with_both_views(table: Path) -> None:
     assert json.loads((table.parent / "about.json").read_text())["facts"]["faces"]["test"]["clips"] == 4
 
 
-@pytest.mark.parametrize("changed", [{"seed": 5}, {"polarity_agrees": 0.8}, {"size": 48}])
+@pytest.mark.parametrize("changed", [{"seed": 5}, {"polarity_agrees": 0.6}, {"size": 48}])
 def test_a_folder_of_other_settings_is_refused(changed: dict[str, Any], table: Path) -> None:
     with pytest.raises(UsageError, match=r"holds something else than these faces before these scenes"):
         write_scenes(table.parent, faces(), replace(SETTINGS, **changed))

@@ -249,3 +249,8 @@ def understand(
 def logits(feature: np.ndarray, texts: Vectors, log_scale: float) -> np.ndarray:
     """exp(s) cos(feature, text) of each class."""
     return np.array([math.exp(log_scale) * cosine(feature, text) for text in texts])
+
+
+def leaning(options: Mapping[str, Any], fused: np.ndarray, face: np.ndarray) -> np.ndarray:
+    """Where it reads: (1 - lean) of what both say, and lean of what the face says."""
+    return np.array([(1 - options["lean"]) * a + options["lean"] * b for a, b in zip(fused, face, strict=True)])

@@ -14,7 +14,7 @@ class ScenesSettings:
 
     size: int = 48
     """Side of the pictures in pixels, 16 to 512: that of the encoder."""
-    polarity_agrees: float = 0.6
+    polarity_agrees: float = 0.8
     """Share of clips before a scene of the polarity of their label, 0 to 1; a third is by chance."""
     seed: int = 0
     """What the scenes depend on."""

@@ -14,7 +14,7 @@ LITERAL = {
     "polarity": "on", "fusion": "on", "blocks": 12, "carry": "literal", "kv": "respective", "queries_shared": True,
     "queries_start": "gaussian", "fusion_positions": False, "activation": "relu", "prompt": 64, "texts": "name",
     "losses": "global", "similarity": "literal", "alpha_average": 0.0, "route_losses": True, "infonce": 1.0,
-    "alone": 0.0,
+    "alone": 0.0, "lean": 0.0,
 }  # fmt: skip
 """What arXiv 2405.18769 prints of each option."""
 
@@ -61,6 +61,8 @@ def test_the_presets_have_their_names_and_survive_being_stated_in_json(name: str
         ({"queries": 0, "carry": "query"}, "got 0"),
         ({"blocks": 0}, "blocks of OUS is 1 or more, got 0"),
         ({"alone": -1.0}, "alone of OUS is 0 or more, got -1.0"),
+        ({"lean": 1.1}, "lean of OUS is a share from 0 to 1, got 1.1"),
+        ({"alone": 0.0}, "with lean=0.7 OUS leans on what the face alone says, which it does not learn with alone=0"),
         ({"alpha_average": 1.0}, "alpha_average of OUS is a share from 0 to less than 1, got 1.0"),
         ({"infonce_temperature": 0.0}, "infonce_temperature of OUS is above 0, got 0.0"),
         ({"alpha": float("inf")}, "alpha of OUS is a finite number, got inf"),

@@ -52,7 +52,7 @@ def test_routed_losses_reach_only_the_parts_that_the_paper_names(build: Build, b
 def test_below_alpha_the_contrastive_loss_stands_alone_and_the_polarity_head_rests(
     build: Build, batch: ClipBatch
 ) -> None:
-    above, below = (learn(build(moved=True, alpha=alpha, alone=0.0), batch) for alpha in (0.0, 99.0))
+    above, below = (learn(build(moved=True, alpha=alpha, alone=0.0, lean=0.0), batch) for alpha in (0.0, 99.0))
     assert above["loss"] == above["contrast"] + above["similarity"] + above["polarity"]
     assert below["loss"] == below["contrast"]
     assert (above["above_alpha"], below["above_alpha"]) == (1, 0)
@@ -71,7 +71,7 @@ def test_what_decides_is_the_mean_that_all_processes_agree_on_and_not_the_own_lo
         asked.append(float(value))
         return value.new_tensor(0.5)
 
-    told = learn(build(moved=True, alone=0.0), batch, agreed=agreed)
+    told = learn(build(moved=True, alone=0.0, lean=0.0), batch, agreed=agreed)
     assert told["loss"] == told["contrast"] > 1.0
     assert asked == [pytest.approx(float((told["contrast"] + told["similarity"] + told["polarity"]).detach()))]
     assert learn(build(moved=True, losses="contrast"), batch, agreed=agreed)["loss"].isfinite()

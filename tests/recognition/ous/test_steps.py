@@ -21,7 +21,7 @@ BatchFor = Callable[..., ClipBatch]
 NUMBERS: Mapping[str, list[Any]] = {
     "frames_layers": [1], "frames_heads": [1, 4], "frames": [5], "blocks": [1, 3], "fusion_heads": [1, 4], "mlp": [3],
     "prompt": [1], "alpha": [0.0, 50.0], "alpha_average": [0.5], "infonce": [0.7], "infonce_temperature": [0.5],
-    "alone": [0.0, 0.3],
+    "alone": [0.3], "lean": [0.0, 0.3, 1.0],
 }  # fmt: skip
 ALONE = [
     (o.name, value)
@@ -33,7 +33,7 @@ TOGETHER: list[dict[str, Any]] = [
     {"carry": "query", "queries": 5}, {"carry": "query", "kv": "respective", "queries": 1},
     {"polarity": "none", "kv": "respective"}, {"polarity": "none", "carry": "literal"},
     {"early": "type", "cell": "rnn", "early_residual": False}, {"route_losses": True, "infonce": 0.5},
-    {"losses": "contrast", "alone": 0.0}, {"similarity": "literal", "route_losses": True},
+    {"losses": "contrast", "alone": 0.0, "lean": 0.0}, {"similarity": "literal", "route_losses": True},
     {"polarity": "none", "fusion": "mean"}, {"carry": "literal", "queries_shared": False},
 ]  # fmt: skip
 LABELS = [0, 4, 1]
@@ -63,8 +63,9 @@ def expected(ous: Ous, batch: ClipBatch, clips: Sequence[int]) -> list[dict[str,
         tokens = ous.vision.layer_tokens(batch.scene[b][kept], layers=[1, 2, 3])
         early = [[taken(options, tokens[k][t].double().numpy()) for k in (1, 2, 3)] for t in range(int(kept.sum()))]
         clip = oracle.understand(weights, options, faces, scenes, early)
-        for name, feature in (("face_logits", "face"), ("scene_logits", "unaware"), ("logits", "feature")):
+        for name, feature in (("face_logits", "face"), ("scene_logits", "unaware"), ("fused_logits", "feature")):
             clip[name] = oracle.logits(clip[feature], texts, ous.log_scale)
+        clip["logits"] = oracle.leaning(options, clip["fused_logits"], clip["face_logits"])
         found.append({**clip, "texts": np.array(texts)})
     return found
 
@@ -129,7 +130,7 @@ def test_the_loss_and_all_that_it_is_made_of_are_the_oracles(
     shift = np.linspace(-0.4, 0.4, 7)
     slow = {
         name: oracle.cross_entropy([clip[of] + shift for clip in clips], LABELS)
-        for name, of in (("contrast", "logits"), ("face_alone", "face_logits"), ("scene_alone", "scene_logits"))
+        for name, of in (("contrast", "fused_logits"), ("face_alone", "face_logits"), ("scene_alone", "scene_logits"))
     }
     faces, scenes = ([clip[view] for clip in clips] for view in ("face", "scene"))
     slow["similarity"] = oracle.similarity(options, faces, scenes)
@@ -141,7 +142,7 @@ def test_the_loss_and_all_that_it_is_made_of_are_the_oracles(
     for name in told.keys() - {"accuracy", "above_alpha"}:
         assert told[name] == pytest.approx(slow[name], abs=1e-3, rel=1e-4), name
     assert ("similarity" in told) == (options["losses"] == "global")
-    right = sum(int(clip["logits"].argmax() == label) for clip, label in zip(clips, LABELS, strict=True))
+    right = sum(int(clip["fused_logits"].argmax() == label) for clip, label in zip(clips, LABELS, strict=True))
     assert told["accuracy"] == pytest.approx(right / 3)
 
 

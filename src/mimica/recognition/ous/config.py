@@ -87,6 +87,8 @@ class OusConfig(Options):
     """What its likeness is divided by."""
     alone: float = choice(0.5, where="not in the paper", paper=0.0)
     """How much it counts in training what the face alone and the scene alone say; without, neither learns to speak."""
+    lean: float = choice(0.7, where="not in the paper", paper=0.0)
+    """How much of the logits of both is those of the face alone, where it reads: so much less can a scene mislead."""
     start: str = choice("encoder", "encoder", "random", where="not in the paper")
     """What it is before it learns: the encoder's own mean of face and scene, or whatever was drawn."""
     scene_mask_face: bool = choice(False, True, False, where="Architecture")
@@ -96,6 +98,13 @@ class OusConfig(Options):
         """Raise UsageError for numbers out of range and for queries that their block has no room for."""
         self.at_least(1, "frames_layers", "frames_heads", "frames", "blocks", "fusion_heads", "mlp", "prompt")
         self.at_least(0, "alpha", "infonce", "alone")
+        if not 0 <= self.lean <= 1:
+            raise UsageError(f"lean of OUS is a share from 0 to 1, got {self.lean}")
+        if self.lean and not self.alone:
+            raise UsageError(
+                f"with lean={self.lean:g} OUS leans on what the face alone says, which it does not learn with alone=0; "
+                "set lean=0 as well"
+            )
         if not 0 <= self.alpha_average < 1:
             raise UsageError(f"alpha_average of OUS is a share from 0 to less than 1, got {self.alpha_average}")
         if not self.infonce_temperature > 0:
@@ -132,7 +141,7 @@ def ous_paper() -> OusConfig:
     """
     return OusConfig(
         inputs="raw", early_residual=False, frames_layers=12, blocks=12, mlp=4, prompt=64, texts="name", alone=0.0,
-        start="random",
+        lean=0.0, start="random",
     )  # fmt: skip
 
 
@@ -141,5 +150,5 @@ def ous_repo() -> OusConfig:
     return OusConfig(
         inputs="raw", early="type", frames_layers=12, align="linear", aligned="scene", polarity="none", blocks=12,
         queries_shared=False, queries_start="ones", fusion_positions=True, activation="quick_gelu", mlp=4, prompt=32,
-        texts="name", losses="contrast", alone=0.0, start="random",
+        texts="name", losses="contrast", alone=0.0, lean=0.0, start="random",
     )  # fmt: skip

@@ -45,7 +45,8 @@ STAGES = {
     "feature": "what the fusion encoder makes of all, and the logits are made of [B, d]",
     "face_logits": "what the face alone says [B, C]",
     "scene_logits": "what the scene alone says [B, C]",
-    "logits": "before calibration [B, C]",
+    "fused_logits": "what both say, fused [B, C]",
+    "logits": "the same, leaning on the face alone, before calibration [B, C]",
 }
 """The stages at which features can be taken out, by name."""
 
@@ -196,7 +197,7 @@ class Ous(OnTowers):
 
     def forward(self, batch: ClipBatch | Encoded) -> Tensor:
         """Logits [B, C] in full precision, of face and scene together."""
-        return self._logits(self.understand(self.encode(batch)).feature, self.class_features())
+        return self._views(self.encode(batch))["both"]
 
     def views(self, batch: ClipBatch | Encoded) -> dict[str, Tensor]:
         """Logits [B, C] of the face alone, of the scene alone and of both, as `face`, `scene` and `both`."""
@@ -258,7 +259,8 @@ class Ous(OnTowers):
             "encoder": mean_over_time(seen.faces, seen.valid), "aligned": (found.face + found.scene) / 2,
             **{name: getattr(found, name) for name in Understood.__slots__},
             **{f"{view}_logits": said for view, said in alone.items()},
-            "logits": self._logits(found.feature, texts),
+            "fused_logits": self._logits(found.feature, texts),
+            "logits": self._leaning(found, alone, texts),
         }  # fmt: skip
         for stage in stages:
             if taken.get(stage) is None:
@@ -296,7 +298,15 @@ class Ous(OnTowers):
 
     def _views(self, seen: Encoded) -> dict[str, Tensor]:
         found, texts = self.understand(seen), self.class_features()
-        return {**self._alone(seen, found, texts), "both": self._logits(found.feature, texts)}
+        alone = self._alone(seen, found, texts)
+        return {**alone, "both": self._leaning(found, alone, texts)}
+
+    def _leaning(self, found: Understood, alone: Mapping[str, Tensor], texts: Tensor) -> Tensor:
+        """Logits of both, with so much of the face alone in them as was chosen.
+
+        Not where it learns: what is fused would make up for it.
+        """
+        return self._logits(found.feature, texts).lerp(alone["face"], self.config.lean)
 
     def _nothing(self, valid: Tensor) -> Encoded:
         """What is seen of clips without a single frame."""
