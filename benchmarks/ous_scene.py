@@ -7,13 +7,13 @@
 
 Faces are at 0.15 to 0.4 of their strength, and of three in ten a second expression is shown as strongly. The scene's
 polarity is that of the label in 85 of 100 clips; things and palettes of the test scenes are in no scene that was
-learned from, and faces stand before plain grey. All read the same features of the same frozen encoder: the face
-alone and the scene alone by a linear layer on the mean over the frames, both by the product of what these say, and
-OUS, which leans on what it says of the face by 0.7; and what OUS says of each view alone, the product of the two, and
-OUS leaning otherwise. Weight decay, the epoch and temperatures are chosen on the clips held out, and so was how much
-it leans: of 0, 0.1, 0.2 and so on the least by which, where the scene disagrees, it loses at most 10 points of UAR to
-what it says of the face alone. What it does not show: anything of real faces or of real scenes, where no share of
-agreement is known.
+learned from, and faces stand before plain grey. All read the same frozen encoder: the face alone and the scene
+alone by a linear layer on the mean over the frames, the face alone by DuSE, both by the product of what the linear
+layers say, and OUS, which leans on what it says of the face by 0.7; and what OUS says of each view alone, the product
+of the two, and OUS leaning otherwise. Weight decay, the epoch and temperatures are chosen on the clips held out, and so
+was how much it leans: of 0, 0.1, 0.2 and so on the least by which, where the scene disagrees, it loses at most 10
+points of UAR to what it says of the face alone. What it does not show: anything of real faces or of real scenes, where
+no share of agreement is known.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ from mimica.recognition.registry import build
 from mimica.recognition.registry import load as load_recogniser
 from mimica.training.cache import fill
 from mimica.training.cached import cached
-from mimica.training.recipes import Training, ous_compact, with_method
+from mimica.training.calibrate import logits_of_set
+from mimica.training.recipes import Training, duse_compact, ous_compact, with_method
 from mimica.training.runs import train_recogniser
 
 PARTS = ("train", "held", "test")
@@ -135,6 +136,20 @@ def rivals(seen: dict[str, Encoded], labels: dict[str, np.ndarray]) -> Logits:
     return {"face alone": face, "scene alone": scene, "late fusion": calibrated(both, labels["held"])}
 
 
+def duse_says(chosen: argparse.Namespace, seed: int, encoder: DualEncoder, sets: dict[str, ClipSet]) -> Logits:
+    """What DuSE, trained on the faces alone, says of them, by part."""
+    base = recipe(chosen, seed)
+    how = replace(base, method="duse", model=duse_compact().model)
+    faces = {part: replace(clips, scenes=None) for part, clips in sets.items()}
+    folder = chosen.out / "duse" / str(seed)
+    path = next(folder.glob("duse-*.safetensors"), None) or train_recogniser(
+        how, encoder, faces["train"], test=faces["held"], out=folder, resume=True
+    )
+    network: Any = load_recogniser(str(path)).network
+    said = {part: logits_of_set(network, clips, frames=chosen.frames) for part, clips in faces.items()}
+    return {"DuSE, face alone": calibrated(said, faces["held"].labels)}
+
+
 def ous_says(path: Path, seen: dict[str, Encoded], held: np.ndarray) -> Logits:
     """What a trained OUS says of both views and of each alone, by part."""
     network = load_recogniser(str(path)).network
@@ -205,7 +220,8 @@ def main() -> None:
             recipe(chosen, seed), encoder, sets["train"], test=sets["held"], out=folder, cache=chosen.out / "cache",
             resume=True,
         )  # fmt: skip
-        of_seeds.append(rivals(seen, labels) | ous_says(path, seen, labels["held"]))
+        by_duse = duse_says(chosen, seed, encoder, sets)
+        of_seeds.append(rivals(seen, labels) | by_duse | ous_says(path, seen, labels["held"]))
         console.print(f"seed {seed} done")
     result: dict[str, Any] = {"what": __doc__.splitlines()[0]}
     for part in ("held", "test")[: 1 if chosen.held_only else 2]:

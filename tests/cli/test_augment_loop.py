@@ -99,6 +99,7 @@ def without_parts(rows: Rows) -> Rows:
     ("flags", "code", "said"),
     [
         (("--classes", "fearr"), 2, "unknown class 'fearr'; did you mean 'fear'"),
+        (("--classes", "fearr", "--model", "nowhere.safetensors"), 2, "unknown class 'fearr'"),
         (("--model", "nowhere.safetensors"), 1, "there is no nowhere.safetensors; train it (mimica augment train"),
         (("--seed", "-1"), 2, "seed must be from 0"),
         (("--frames", "3"), 2, "frames must be 4 or more, got 3"),

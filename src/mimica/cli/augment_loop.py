@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from mimica.cli.loop import refuse_unwritable
+from mimica.errors import unknown
 from mimica.generation.diffusion.settings import Sampling
 from mimica.generation.loop_settings import AugmentSettings, FilterSettings
 from mimica.generation.settings import OnFailure, PromptSettings
@@ -57,11 +58,16 @@ class Loop:
 
         from mimica.cli.progress import counted
         from mimica.cli.train import Train
+        from mimica.data.clipset import space_of
         from mimica.generation.augment import LOOP, TABLE, augment
         from mimica.generation.prepared import prepare
         from mimica.generation.report import write_report
 
         refuse_unwritable(self.out)
+        classes = () if self.classes == ("auto",) else self.classes
+        known = space_of(self.data).names
+        if other := [name for name in classes if name not in known]:  # said before anything is opened
+            raise unknown("class", other[0], known)
         console = Console()
         with console.status("") as status:
             ready = prepare(
@@ -72,7 +78,7 @@ class Loop:
             found = augment(
                 ready.maker, ready.looks, self.settings, facts=ready.facts, progress=progress,
                 told=partial(console.print, soft_wrap=True, highlight=False),
-                classes=() if self.classes == ("auto",) else self.classes,
+                classes=classes,
             )  # fmt: skip
         tell(found)
         print(self.out / LOOP)
