@@ -154,6 +154,20 @@ _ALL = (
         licence_data="ImageNet, research use",
     ),
     Asset(
+        name="face-api-identity",
+        use="what a teacher of the compact encoder begins with (training only)",
+        files={
+            "face_recognition_model.bin": "b413e420d6840b2775fba32008db6f3cddb07d485967fb42cfcf379c16a8c589",
+            "face_recognition_model-weights_manifest.json":
+                "cbaffa501b0b9275a12b63357a6843e7e30c054e1c9151e1a5f879b26e32986b",
+        },
+        sources=("npm:@vladmandic/face-api@1.7.15!model/",),
+        megabytes=6.5,
+        licence_code="MIT",
+        licence_weights="public domain (dlib's face recognition network), in the form of face-api, MIT",
+        licence_data="three million faces of the web, FaceScrub and VGG-Face among them, research use",
+    ),
+    Asset(
         name="ict-face",
         use="a face in three dimensions, to render the actor with",
         files={"ict_facexmodel.npz": "7d92b0a738de6cd12a5ae09b716f2464a34013556a7c29b82068c5f9755f5d4f"},

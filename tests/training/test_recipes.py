@@ -38,7 +38,7 @@ def test_every_recipe_is_a_fresh_whole_config_that_json_can_state(make: Callable
 def test_recipes_are_found_by_name() -> None:
     assert {name: pretraining(name) for name in PRETRAINING} == {name: make() for name, make in PRETRAINING.items()}
     assert {name: training(name) for name in TRAINING} == {name: make() for name, make in TRAINING.items()}
-    assert PRETRAINING.keys() == {"compact", "compact_colour", "teacher"}
+    assert PRETRAINING.keys() == {"compact", "compact_colour", "teacher", "teacher_identity"}
     of_duse = {"duse_compact", "duse_vit_b32", "duse_vit_b16", "duse_vit_l14"}
     assert TRAINING.keys() == of_duse | {"ous_compact", "ous_vit_l14"}
 

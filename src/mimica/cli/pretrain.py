@@ -16,8 +16,8 @@ class Pretrain:
     """Pretrain the compact encoder: faces against sentences that describe them. Needs the asset minilm."""
 
     recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")]
-    """Name of a recipe: compact; compact_colour, which goes on from one of these by --start; or teacher, which needs
-    the asset mobilenet-v2."""
+    """Name of a recipe: compact; compact_colour, which goes on from one of these by --start; teacher, which needs the
+    asset mobilenet-v2; or teacher_identity, which needs face-api-identity."""
     data: str
     """fer2013:PATH, folder:PATH, table:FILE, dfew:PATH, ferv39k:PATH, mafw:PATH or list:FILE, of cropped faces."""
     out: Path

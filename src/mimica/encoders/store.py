@@ -11,12 +11,14 @@ from torch import Tensor, nn
 
 from mimica import checkpoint
 from mimica.encoders.compact import CompactConfig, CompactVision
+from mimica.encoders.identity import IdentityConfig, IdentityVision
 from mimica.encoders.mobile import MobileConfig, MobileVision
 from mimica.errors import CheckpointError
 
-Vision = CompactVision | MobileVision
+Vision = CompactVision | MobileVision | IdentityVision
+Config = CompactConfig | MobileConfig | IdentityConfig
 
-_CONFIGS: dict[str, type[CompactConfig | MobileConfig]] = {"compact": CompactConfig, "mobile": MobileConfig}
+_CONFIGS: dict[str, type[Config]] = {"compact": CompactConfig, "mobile": MobileConfig, "identity": IdentityConfig}
 
 
 def save_encoder(path: Path, vision: Vision, project: Tensor, facts: Mapping[str, Any]) -> None:
@@ -63,7 +65,7 @@ def channels_last(vision: nn.Module) -> nn.Module:
     return vision
 
 
-def _config(path: Path, facts: Mapping[str, Any]) -> CompactConfig | MobileConfig:
+def _config(path: Path, facts: Mapping[str, Any]) -> Config:
     if facts.get("architecture") not in _CONFIGS:
         raise CheckpointError(f"{path} holds {facts.get('architecture')!r}, not a compact encoder")
     return _CONFIGS[facts["architecture"]].from_facts(facts["config"])

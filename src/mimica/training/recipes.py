@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mimica.data.augment import Augmentation
 from mimica.data.sampling import check
 from mimica.encoders.compact import CompactConfig
+from mimica.encoders.identity import IdentityConfig
 from mimica.encoders.mobile import MobileConfig
 from mimica.errors import UsageError, unknown
 from mimica.recognition import registry
@@ -35,7 +36,7 @@ class Pretraining:
     `smoothing`, `mixup` and `teach`, what a teacher counts where there is one, are explained at `FaceLanguage`.
     """
 
-    encoder: CompactConfig | MobileConfig
+    encoder: CompactConfig | MobileConfig | IdentityConfig
     loop: LoopConfig
     smoothing: float = 0.1
     mixup: float = 0.5
@@ -172,6 +173,11 @@ def teacher() -> Pretraining:
     )
 
 
+def teacher_identity() -> Pretraining:
+    """A network that begins by telling people apart, to teach the compact encoder."""
+    return replace(teacher(), encoder=IdentityConfig())
+
+
 def duse_vit_b32() -> Training:
     """DuSE on CLIP's ViT-B/32, as the paper trains it (IV-A2) wherever it says how; the rest is ours.
 
@@ -259,6 +265,7 @@ PRETRAINING: dict[str, Callable[[], Pretraining]] = {
     "compact": compact,
     "compact_colour": compact_colour,
     "teacher": teacher,
+    "teacher_identity": teacher_identity,
 }
 TRAINING: dict[str, Callable[[], Training]] = {
     "duse_compact": duse_compact,

@@ -1,0 +1,165 @@
+"""A network that recognises who is seen, on small grey faces: a teacher of the compact encoder, never shipped.
+
+The residual network of dlib (D. King, 2017; public domain) in the form that face-api has it, which was trained on
+three million faces to tell people apart. What it knows of faces at large helps it to learn expressions from few; it
+takes no prompts. N pictures, S side in pixels, d joint dimension.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mimica.encoders.compact import standard_greys
+from mimica.errors import CheckpointError
+
+ASSET = "face-api-identity"
+MANIFEST, WEIGHTS = "face_recognition_model-weights_manifest.json", "face_recognition_model.bin"
+
+STAGES = ((32, 3, False), (64, 3, True), (128, 2, True), (256, 2, True), (256, 0, True))
+"""Width of each stage, how many blocks keep the side, and whether a block before them halves it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityConfig:
+    """The shape of the teacher: the side of its faces in pixels, the side they are enlarged to, its joint dimension.
+
+    `dropout` is the share of the pooled features that is left out in training.
+    """
+
+    size: int = 48
+    enlarged: int = 112
+    dropout: float = 0.2
+    dim: int = 256
+
+    @classmethod
+    def from_facts(cls, facts: dict[str, Any]) -> IdentityConfig:
+        """The config that a checkpoint's JSON states."""
+        return cls(**facts)
+
+    def facts(self) -> dict[str, Any]:
+        """The config as a checkpoint's JSON states it."""
+        return asdict(self)
+
+    def build(self) -> IdentityVision:
+        """A tower of this shape, its weights random."""
+        return IdentityVision(self)
+
+
+class Scaled(nn.Module):
+    """A convolution, and each channel times a weight and plus a bias, which stand for a norm that was folded."""
+
+    def __init__(self, given: int, width: int, side: int = 3, *, stride: int = 1) -> None:
+        super().__init__()
+        # Where the side is kept the border counts as zeros, where it is halved it is cut off.
+        self.conv = nn.Conv2d(given, width, side, stride=stride, padding=side // 2 if stride == 1 else 0)
+        self.scale = nn.Parameter(torch.ones(width))
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def weights(self) -> tuple[Tensor, ...]:
+        """All that it learns, in the order of the file."""
+        assert self.conv.bias is not None
+        return self.conv.weight, self.conv.bias, self.scale, self.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, given, H, W] to [N, width, H', W']."""
+        found: Tensor = self.conv(x) * self.scale[:, None, None] + self.bias[:, None, None]
+        return found
+
+
+class Block(nn.Module):
+    """Two convolutions beside a way around them, which is halved by a mean and has zeros for channels it lacks."""
+
+    def __init__(self, given: int, width: int, *, halve: bool) -> None:
+        super().__init__()
+        self.halve = halve
+        self.conv1 = Scaled(given, width, stride=2 if halve else 1)
+        self.conv2 = Scaled(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, given, H, W] to [N, width, H', W']."""
+        found: Tensor = self.conv2(self.conv1(x).relu())
+        if self.halve:
+            x = F.avg_pool2d(x, 2)
+            (H, W), (h, w) = x.shape[2:], found.shape[2:]
+            found = F.pad(found, (0, W - w, 0, H - h))
+            x = F.pad(x, (0, 0, 0, 0, 0, found.shape[1] - x.shape[1]))
+        return (found + x).relu()
+
+
+class IdentityVision(nn.Module):
+    """From grey faces to joint features; `begin` gives it the weights that tell people apart."""
+
+    architecture = "identity"
+
+    def __init__(self, config: IdentityConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or IdentityConfig()
+        self.size, self.dim = config.size, config.dim
+        self.stem = Scaled(3, 32, 7, stride=2)
+        blocks, given = list[nn.Module](), 32
+        for width, keeping, halving in STAGES:
+            for number in range(keeping + halving):
+                blocks.append(Block(given, width, halve=halving and number == 0))
+                given = width
+        self.blocks = nn.Sequential(*blocks)
+        self.dropout = nn.Dropout(config.dropout)
+        self.project = nn.Linear(given, config.dim, bias=False)
+
+    def begin(self) -> None:
+        """Take over the weights that tell people apart. Raises AssetError without the asset.
+
+        Raises CheckpointError where its files are another network's.
+        """
+        from mimica.assets import find
+
+        folder = find(ASSET)
+        stored = _stored(json.loads((folder / MANIFEST).read_text()), (folder / WEIGHTS).read_bytes())
+        parts = [part for part in self.modules() if isinstance(part, Scaled)]  # as the file has them
+        weights = [weight for part in parts for weight in part.weights()]
+        taken = stored[: len(weights)]  # the last is their own projection
+        if [weight.shape for weight in weights] != [value.shape for value in taken]:
+            raise CheckpointError(f"{ASSET} holds other tensors than this network; mimica assets check {ASSET}")
+        with torch.no_grad():
+            for weight, value in zip(weights, taken, strict=True):
+                weight.copy_(value)
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """As the compact encoder does, so that both can look at the same picture."""
+        return standard_greys(pixels)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Features [N, d] of normalised images [N, 3, S, S]."""
+        side = self.config.enlarged
+        x = F.interpolate(images, size=(side, side), mode="bilinear", align_corners=False)
+        # What it was trained on is about so far from its mean, in 256ths of a shade.
+        x = self.stem(0.25 * x.contiguous(memory_format=torch.channels_last)).relu()
+        x = F.max_pool2d(x, 3, stride=2)
+        features: Tensor = self.project(self.dropout(self.blocks(x).mean((2, 3))))
+        return features
+
+
+def _stored(manifest: list[dict[str, Any]], content: bytes) -> list[Tensor]:
+    """The tensors of a file of tensorflow.js in their order, filters as [out, in, H, W].
+
+    Raises CheckpointError where the file is not as long as its manifest says.
+    """
+    found, at = [], 0
+    for stated in manifest[0]["weights"]:
+        shape, how = stated["shape"], stated.get("quantization")
+        kind = np.dtype(np.uint8 if how else np.float32)
+        size = prod(shape) * kind.itemsize
+        if len(content) < at + size:
+            raise CheckpointError(f"{WEIGHTS} of {ASSET} is cut short; mimica assets check {ASSET}")
+        value = np.frombuffer(content[at : at + size], kind).reshape(shape).astype(np.float32)
+        value = value * how["scale"] + how["min"] if how else value
+        found.append(torch.from_numpy(value.transpose(3, 2, 0, 1).copy() if len(shape) == 4 else value.copy()))
+        at += size
+    return found
