@@ -53,25 +53,9 @@ class IdentityConfig:
         return IdentityVision(self)
 
 
-class Scaled(nn.Module):
-    """A convolution, and each channel times a weight and plus a bias, which stand for a norm that was folded."""
-
-    def __init__(self, given: int, width: int, side: int = 3, *, stride: int = 1) -> None:
-        super().__init__()
-        # Where the side is kept the border counts as zeros, where it is halved it is cut off.
-        self.conv = nn.Conv2d(given, width, side, stride=stride, padding=side // 2 if stride == 1 else 0)
-        self.scale = nn.Parameter(torch.ones(width))
-        self.bias = nn.Parameter(torch.zeros(width))
-
-    def weights(self) -> tuple[Tensor, ...]:
-        """All that it learns, in the order of the file."""
-        assert self.conv.bias is not None
-        return self.conv.weight, self.conv.bias, self.scale, self.bias
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[N, given, H, W] to [N, width, H', W']."""
-        found: Tensor = self.conv(x) * self.scale[:, None, None] + self.bias[:, None, None]
-        return found
+def _convolution(given: int, width: int, side: int = 3, *, stride: int = 1) -> nn.Conv2d:
+    """One that keeps the side and counts the border as zeros, or halves the side and cuts the border off."""
+    return nn.Conv2d(given, width, side, stride=stride, padding=side // 2 if stride == 1 else 0)
 
 
 class Block(nn.Module):
@@ -80,8 +64,8 @@ class Block(nn.Module):
     def __init__(self, given: int, width: int, *, halve: bool) -> None:
         super().__init__()
         self.halve = halve
-        self.conv1 = Scaled(given, width, stride=2 if halve else 1)
-        self.conv2 = Scaled(width, width)
+        self.conv1 = _convolution(given, width, stride=2 if halve else 1)
+        self.conv2 = _convolution(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, given, H, W] to [N, width, H', W']."""
@@ -103,7 +87,7 @@ class IdentityVision(nn.Module):
         super().__init__()
         self.config = config = config or IdentityConfig()
         self.size, self.dim = config.size, config.dim
-        self.stem = Scaled(3, 32, 7, stride=2)
+        self.stem = _convolution(3, 32, 7, stride=2)
         blocks, given = list[nn.Module](), 32
         for width, keeping, halving in STAGES:
             for number in range(keeping + halving):
@@ -122,14 +106,19 @@ class IdentityVision(nn.Module):
 
         folder = find(ASSET)
         stored = _stored(json.loads((folder / MANIFEST).read_text()), (folder / WEIGHTS).read_bytes())
-        parts = [part for part in self.modules() if isinstance(part, Scaled)]  # as the file has them
-        weights = [weight for part in parts for weight in part.weights()]
-        taken = stored[: len(weights)]  # the last is their own projection
-        if [weight.shape for weight in weights] != [value.shape for value in taken]:
+        parts = [part for part in self.modules() if isinstance(part, nn.Conv2d)]  # as the file has them
+        # Of each a filter, a bias, and what a norm was folded to: a scale and a shift. The rest is their projection.
+        theirs = [stored[i : i + 4] for i in range(0, len(stored) - 3, 4)]
+        shapes = [[part.weight.shape, *3 * [part.weight.shape[:1]]] for part in parts]
+        if [[value.shape for value in of_part] for of_part in theirs] != shapes:
             raise CheckpointError(f"{ASSET} holds other tensors than this network; mimica assets check {ASSET}")
         with torch.no_grad():
-            for weight, value in zip(weights, taken, strict=True):
-                weight.copy_(value)
+            for part, (filters, bias, scale, shift) in zip(parts, theirs, strict=True):
+                assert part.bias is not None
+                # Filters are small and scales large: a step of Adam would be too long for the one, too short for the
+                # other, so both are made one.
+                part.weight.copy_(filters * scale[:, None, None, None])
+                part.bias.copy_(bias * scale + shift)
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """As the compact encoder does, so that both can look at the same picture."""
