@@ -58,16 +58,12 @@ class Loop:
 
         from mimica.cli.progress import counted
         from mimica.cli.train import Train
-        from mimica.data.clipset import space_of
         from mimica.generation.augment import LOOP, TABLE, augment
         from mimica.generation.prepared import prepare
         from mimica.generation.report import write_report
 
         refuse_unwritable(self.out)
-        classes = () if self.classes == ("auto",) else self.classes
-        known = space_of(self.data).names
-        if other := [name for name in classes if name not in known]:  # said before anything is opened
-            raise unknown("class", other[0], known)
+        classes = self._classes()
         console = Console()
         with console.status("") as status:
             ready = prepare(
@@ -87,14 +83,22 @@ class Loop:
         if not found.kept:
             return 0
         if not self.train:
-            recipe, table = self.recipe, self.out / TABLE
-            print(f"mimica train {recipe} --data {self.data} --generated table:{table} --out DIR")
+            print(f"mimica train {self.recipe} --data {self.data} --generated table:{self.out / TABLE} --out DIR")
             return 0
         again = (self.out / RECOGNISER).is_dir()
         return Train(
             recipe=self.recipe, data=self.data, generated=f"table:{self.out / TABLE}", out=self.out / RECOGNISER,
             hold=self.settings.hold, resume=again,
         ).run()  # fmt: skip
+
+    def _classes(self) -> tuple[str, ...]:
+        """Which classes, none for all that lack clips. Raises UsageError for one that there is not."""
+        from mimica.data.clipset import space_of
+
+        classes, known = () if self.classes == ("auto",) else self.classes, space_of(self.data).names
+        if other := [name for name in classes if name not in known]:  # said before anything is opened
+            raise unknown("class", other[0], known)
+        return classes
 
     def _prompts(self) -> PromptSettings:
         return PromptSettings(
