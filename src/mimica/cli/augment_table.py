@@ -131,7 +131,7 @@ def tell(found: Comparison) -> None:
 
     table = Printed(box=None, pad_edge=False, header_style="bold")
     tail = " and ".join(found.tail)
-    for column in ("", "UAR", "WAR", f"recall of {tail}", f"ahead of {found.reference} in it by (95 %)"):
+    for column in ("", "UAR", "WAR", f"recall of {tail}", "ahead (95 %)"):
         table.add_column(column, justify="left" if not column else "right")
     for one in found.outcomes:
         ahead = "" if one.ahead is None else f"{one.ahead.value:+.3f} ({one.ahead.low:+.3f} to {one.ahead.high:+.3f})"
@@ -139,4 +139,5 @@ def tell(found: Comparison) -> None:
         table.add_row(one.name, *figures, ahead)
     console = Console()
     console.print(table)
+    console.print(f"ahead of {found.reference}, in that recall", style="dim", soft_wrap=True)
     console.print(found.sentence(), highlight=False, soft_wrap=True)
