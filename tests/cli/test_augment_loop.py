@@ -91,6 +91,10 @@ def without_curves(rows: Rows) -> Rows:
     return [{name: value for name, value in row.items() if not name.startswith("AU")} for row in rows]
 
 
+def by_folds(rows: Rows) -> Rows:
+    return [{**row, "part": "", "fold": str(i % 2 + 1)} for i, row in enumerate(rows)]
+
+
 def without_parts(rows: Rows) -> Rows:
     return [row for row in rows if row["part"] == "train"]
 
@@ -124,6 +128,7 @@ def test_what_cannot_be_is_one_sentence_and_nothing_is_written(
     [
         (without_curves, 1, "has no unit curves, columns AU1, AU2"),
         (without_parts, 2, "has nothing to validate with"),
+        (by_folds, 2, "is parted by folds, and clips are made for a part; write"),
     ],
 )
 def test_data_that_cannot_be_augmented_is_one_sentence(

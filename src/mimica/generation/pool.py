@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from mimica.data.clipset import ClipSet, items, load, load_held, parse
+from mimica.data.table import a_fold
 from mimica.errors import InputError, UsageError
 from mimica.generation.alignment import Alignment, align
 from mimica.generation.knowledge import KnowledgeBase, build, hidden
@@ -116,6 +117,12 @@ def read_pool(spec: str, *, size: int, hold: float = 0.15) -> Pool:
     `hold` is the share of people held out to validate with where the data has a part to test on and none for this.
     Raises UsageError for data without unit curves or with nothing to validate with, InputError for what cannot be read.
     """
+    kind, path = parse(spec)
+    if kind == "table" and a_fold(path) is not None:
+        raise UsageError(
+            f"{path} is parted by folds, and clips are made for a part; write what this fold takes each clip for into "
+            "a column part: train, validation or test"
+        )
     measured = measured_clips(spec)
     train = load(spec, part="train", size=size, frames=None, hold=hold)
     held = load_held(spec, size=size, frames=None, hold=hold)
@@ -124,7 +131,7 @@ def read_pool(spec: str, *, size: int, hold: float = 0.15) -> Pool:
             f"{spec} has nothing to validate with, by which is decided what to make; give some of its clips the part "
             "validation, or others the part test"
         )
-    learned = _those_of(measured, train, parse(spec)[1].parent)
+    learned = _those_of(measured, train, path.parent)
     if train.groups and all(train.groups):
         learned = replace(learned, subjects=tuple(train.groups))
     if len(set(train.labels.tolist())) < 2:
