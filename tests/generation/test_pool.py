@@ -44,6 +44,18 @@ def test_what_is_barred_is_everyone_and_every_picture_that_is_measured_on(pool: 
     assert barred(measured_on(pool.spec, pool.held, SIZE)) == pool.barred
 
 
+def test_no_part_but_train_is_left_to_make_clips_from(pool: Pool, tmp_path: Path) -> None:
+    def calibrated(rows: Rows) -> Rows:
+        tested = [i for i, row in enumerate(rows) if row["part"] == "test"]
+        other = dict.fromkeys(tested[::3], "validation") | dict.fromkeys(tested[1::3], "calibration")
+        return [row | ({"part": other[i]} if i in other else {}) for i, row in enumerate(rows)]
+
+    world = World(spec=pool.spec, model=tmp_path)
+    spec = altered(world, tmp_path, calibrated)
+    parts = [of.manifest["origin"] for of in measured_on(spec, pool.held, SIZE)[1:]]
+    assert [str(part).split()[-1] for part in parts] == ["calibration", "test"]
+
+
 def test_a_digest_is_of_pixels_and_shape() -> None:
     picture = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
     assert digest(picture) == digest(np.asfortranarray(picture))

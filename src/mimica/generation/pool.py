@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mimica.data.clipset import ClipSet, items, load, load_held, parse
+from mimica.data.clipset import HELD, ClipSet, items, load, load_held, parse
 from mimica.data.table import a_fold
 from mimica.errors import InputError, UsageError
 from mimica.generation.alignment import Alignment, align
@@ -159,10 +159,11 @@ def _at(clips: MeasuredClips, places: Sequence[int]) -> MeasuredClips:
 
 
 def measured_on(spec: str, held: ClipSet, size: int) -> list[ClipSet]:
-    """The clips that are measured on: those to validate with, and the part to test on where there is one."""
-    if any(item.part == "test" for item in items(spec)):
-        return [held, load(spec, part="test", size=size, frames=None)]
-    return [held]
+    """The clips that are measured on: those to validate with, and every further part that is not learned from."""
+    there = {item.part for item in items(spec)}
+    used = next((part for part in HELD if part in there), None)  # None where `held` was taken out of `train`
+    further = [part for part in (*HELD, "test") if part in there and part != used]
+    return [held, *(load(spec, part=part, size=size, frames=None) for part in further)]
 
 
 def barred(parts: Sequence[ClipSet]) -> HeldBack:
