@@ -8,7 +8,7 @@ takes no prompts. N pictures, S side in pixels, d joint dimension.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mimica.encoders.compact import standard_greys
+from mimica.encoders.teacher import Teacher, TeacherConfig
 from mimica.errors import CheckpointError
 
 ASSET = "face-api-identity"
@@ -28,25 +28,10 @@ STAGES = ((32, 3, False), (64, 3, True), (128, 2, True), (256, 2, True), (256, 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IdentityConfig:
-    """The shape of the teacher: the side of its faces in pixels, the side they are enlarged to, its joint dimension.
+class IdentityConfig(TeacherConfig):
+    """The shape of this teacher, whose last block needs faces of 112 pixels or so."""
 
-    `dropout` is the share of the pooled features that is left out in training.
-    """
-
-    size: int = 48
     enlarged: int = 112
-    dropout: float = 0.2
-    dim: int = 256
-
-    @classmethod
-    def from_facts(cls, facts: dict[str, Any]) -> IdentityConfig:
-        """The config that a checkpoint's JSON states."""
-        return cls(**facts)
-
-    def facts(self) -> dict[str, Any]:
-        """The config as a checkpoint's JSON states it."""
-        return asdict(self)
 
     def build(self) -> IdentityVision:
         """A tower of this shape, its weights random."""
@@ -78,15 +63,13 @@ class Block(nn.Module):
         return (found + x).relu()
 
 
-class IdentityVision(nn.Module):
-    """From grey faces to joint features; `begin` gives it the weights that tell people apart."""
+class IdentityVision(Teacher):
+    """A residual network; `begin` gives it the weights that tell people apart."""
 
     architecture = "identity"
 
     def __init__(self, config: IdentityConfig | None = None) -> None:
-        super().__init__()
-        self.config = config = config or IdentityConfig()
-        self.size, self.dim = config.size, config.dim
+        super().__init__(config or IdentityConfig())
         self.stem = _convolution(3, 32, 7, stride=2)
         blocks, given = list[nn.Module](), 32
         for width, keeping, halving in STAGES:
@@ -94,8 +77,7 @@ class IdentityVision(nn.Module):
                 blocks.append(Block(given, width, halve=halving and number == 0))
                 given = width
         self.blocks = nn.Sequential(*blocks)
-        self.dropout = nn.Dropout(config.dropout)
-        self.project = nn.Linear(given, config.dim, bias=False)
+        self.ends_in(given)
 
     def begin(self) -> None:
         """Take over the weights that tell people apart. Raises AssetError without the asset.
@@ -120,19 +102,12 @@ class IdentityVision(nn.Module):
                 part.weight.copy_(filters * scale[:, None, None, None])
                 part.bias.copy_(bias * scale + shift)
 
-    def normalise(self, pixels: Tensor) -> Tensor:
-        """As the compact encoder does, so that both can look at the same picture."""
-        return standard_greys(pixels)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Features [N, d] of normalised images [N, 3, S, S]."""
-        side = self.config.enlarged
-        x = F.interpolate(images, size=(side, side), mode="bilinear", align_corners=False)
+    def seen(self, x: Tensor) -> Tensor:
+        """The last map [N, 256, h, h] of enlarged faces [N, 3, E, E]."""
         # What it was trained on is about so far from its mean, in 256ths of a shade.
-        x = self.stem(0.25 * x.contiguous(memory_format=torch.channels_last)).relu()
-        x = F.max_pool2d(x, 3, stride=2)
-        features: Tensor = self.project(self.dropout(self.blocks(x).mean((2, 3))))
-        return features
+        x = F.max_pool2d(self.stem(0.25 * x).relu(), 3, stride=2)
+        found: Tensor = self.blocks(x)
+        return found
 
 
 def _stored(manifest: list[dict[str, Any]], content: bytes) -> list[Tensor]:
