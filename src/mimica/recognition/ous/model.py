@@ -197,7 +197,8 @@ class Ous(OnTowers):
 
     def forward(self, batch: ClipBatch | Encoded) -> Tensor:
         """Logits [B, C] in full precision, of face and scene together."""
-        return self._views(self.encode(batch))["both"]
+        found, texts = self.understand(self.encode(batch)), self.class_features()
+        return self._leaning(self._logits(found.feature, texts), self._logits(found.face, texts))
 
     def views(self, batch: ClipBatch | Encoded) -> dict[str, Tensor]:
         """Logits [B, C] of the face alone, of the scene alone and of both, as `face`, `scene` and `both`."""
@@ -253,14 +254,13 @@ class Ous(OnTowers):
         """
         seen, texts = self.encode(batch), self.class_features()
         found = self.understand(seen)
-        alone = self._alone(seen, found, texts)
+        alone, fused = self._alone(seen, found, texts), self._logits(found.feature, texts)
         taken = {
             "faces": seen.faces, "scenes": seen.scenes, "texts": texts,
             "encoder": mean_over_time(seen.faces, seen.valid), "aligned": (found.face + found.scene) / 2,
             **{name: getattr(found, name) for name in Understood.__slots__},
             **{f"{view}_logits": said for view, said in alone.items()},
-            "fused_logits": self._logits(found.feature, texts),
-            "logits": self._leaning(found, alone, texts),
+            "fused_logits": fused, "logits": self._leaning(fused, alone["face"]),
         }  # fmt: skip
         for stage in stages:
             if taken.get(stage) is None:
@@ -299,14 +299,14 @@ class Ous(OnTowers):
     def _views(self, seen: Encoded) -> dict[str, Tensor]:
         found, texts = self.understand(seen), self.class_features()
         alone = self._alone(seen, found, texts)
-        return {**alone, "both": self._leaning(found, alone, texts)}
+        return {**alone, "both": self._leaning(self._logits(found.feature, texts), alone["face"])}
 
-    def _leaning(self, found: Understood, alone: Mapping[str, Tensor], texts: Tensor) -> Tensor:
+    def _leaning(self, fused: Tensor, face: Tensor) -> Tensor:
         """Logits of both, with so much of the face alone in them as was chosen.
 
         Not where it learns: what is fused would make up for it.
         """
-        return self._logits(found.feature, texts).lerp(alone["face"], self.config.lean)
+        return fused.lerp(face, self.config.lean)
 
     def _nothing(self, valid: Tensor) -> Encoded:
         """What is seen of clips without a single frame."""
