@@ -136,16 +136,20 @@ def rivals(seen: dict[str, Encoded], labels: dict[str, np.ndarray]) -> Logits:
     return {"face alone": face, "scene alone": scene, "late fusion": calibrated(both, labels["held"])}
 
 
+def trained(
+    how: Training, encoder: DualEncoder, sets: dict[str, ClipSet], folder: Path, cache: Path | None = None
+) -> Path:
+    """The file of a recogniser, trained unless it lies in its folder."""
+    return next(folder.glob(f"{how.method}-*.safetensors"), None) or train_recogniser(
+        how, encoder, sets["train"], test=sets["held"], out=folder, cache=cache, resume=True
+    )
+
+
 def duse_says(chosen: argparse.Namespace, seed: int, encoder: DualEncoder, sets: dict[str, ClipSet]) -> Logits:
     """What DuSE, trained on the faces alone, says of them, by part."""
-    base = recipe(chosen, seed)
-    how = replace(base, method="duse", model=duse_compact().model)
+    how = replace(recipe(chosen, seed), method="duse", model=duse_compact().model)
     faces = {part: replace(clips, scenes=None) for part, clips in sets.items()}
-    folder = chosen.out / "duse" / str(seed)
-    path = next(folder.glob("duse-*.safetensors"), None) or train_recogniser(
-        how, encoder, faces["train"], test=faces["held"], out=folder, resume=True
-    )
-    network: Any = load_recogniser(str(path)).network
+    network: Any = load_recogniser(str(trained(how, encoder, faces, chosen.out / "duse" / str(seed)))).network
     said = {part: logits_of_set(network, clips, frames=chosen.frames) for part, clips in faces.items()}
     return {"DuSE, face alone": calibrated(said, faces["held"].labels)}
 
@@ -216,10 +220,7 @@ def main() -> None:
     of_seeds = []
     for seed in chosen.seeds:
         folder = chosen.out / chosen.name / str(seed)
-        path = next(folder.glob("ous-*.safetensors"), None) or train_recogniser(
-            recipe(chosen, seed), encoder, sets["train"], test=sets["held"], out=folder, cache=chosen.out / "cache",
-            resume=True,
-        )  # fmt: skip
+        path = trained(recipe(chosen, seed), encoder, sets, folder, cache=chosen.out / "cache")
         by_duse = duse_says(chosen, seed, encoder, sets)
         of_seeds.append(rivals(seen, labels) | by_duse | ous_says(path, seen, labels["held"]))
         console.print(f"seed {seed} done")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from mimica.cli.loop import refuse_unwritable
-from mimica.errors import unknown
 from mimica.generation.diffusion.settings import Sampling
 from mimica.generation.loop_settings import AugmentSettings, FilterSettings
 from mimica.generation.settings import OnFailure, PromptSettings
@@ -94,10 +93,10 @@ class Loop:
     def _classes(self) -> tuple[str, ...]:
         """Which classes, none for all that lack clips. Raises UsageError for one that there is not."""
         from mimica.data.clipset import space_of
+        from mimica.generation.augment import refuse_unknown
 
-        classes, known = () if self.classes == ("auto",) else self.classes, space_of(self.data).names
-        if other := [name for name in classes if name not in known]:  # said before anything is opened
-            raise unknown("class", other[0], known)
+        classes = () if self.classes == ("auto",) else self.classes
+        refuse_unknown(classes, space_of(self.data).names)  # said before anything is opened
         return classes
 
     def _prompts(self) -> PromptSettings:

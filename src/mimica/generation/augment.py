@@ -116,14 +116,19 @@ def _so_far(
     )  # fmt: skip
 
 
+def refuse_unknown(classes: Sequence[str], names: Sequence[str]) -> None:
+    """Raise UsageError for a class that there is not."""
+    for name in classes:
+        if name not in names:
+            raise unknown("class", name, names)
+
+
 def _stated(
     facts: Mapping[str, Any], settings: AugmentSettings, classes: Sequence[str], allocation: AllocationSettings | None,
     names: Sequence[str],
 ) -> dict[str, Any]:  # fmt: skip
     """What a loop depends on, as JSON gives it back. Raises UsageError for a class that there is not."""
-    for name in classes:
-        if name not in names:
-            raise unknown("class", name, names)
+    refuse_unknown(classes, names)
     how = {} if allocation is None else {"allocation": asdict(allocation)}
     stated: dict[str, Any] = json.loads(
         json.dumps({**facts, "settings": asdict(settings), "only": list(classes), **how})
