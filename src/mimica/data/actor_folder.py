@@ -27,9 +27,10 @@ from mimica.data.actor import UNIT_ORDER, ActorClips, space_of, together
 from mimica.data.actor_renders import render_of
 from mimica.data.actor_settings import ActorSettings
 from mimica.data.clipset import ABOUT_FILE, SPACE_FILE
-from mimica.data.pictures import save_frames
+from mimica.data.own_folder import refuse_foreign, state, writing
+from mimica.data.pictures import PICTURES, has_frames, save_frames
 from mimica.data.whole import whole
-from mimica.errors import InputError, UsageError
+from mimica.errors import UsageError
 from mimica.labels import EXPRESSIONS
 
 CLIPS, SCENES, TABLE, SHEET = "clips", "scenes", "clips.csv", "sheet.png"
@@ -58,7 +59,7 @@ def write_actor(out: Path, settings: ActorSettings, *, progress: Callable[[int],
     Raises UsageError where the folder holds something else, InputError where it cannot be written to.
     """
     render_of(settings).ready()
-    try:
+    with writing(out):
         _begin(out, settings)
         with whole(out / TABLE) as path, path.open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file, lineterminator="\n")
@@ -71,9 +72,6 @@ def write_actor(out: Path, settings: ActorSettings, *, progress: Callable[[int],
         with whole(out / SHEET) as path:
             every = _SHOWN if settings.task == "emotion" and settings.clips > _SHOWN**2 else 1
             _look(out, path, how=render_of(settings).how, every=every, views=1 + settings.scenes)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"cannot write to {out}: {reason}; choose another place with --out") from None
     return out / TABLE
 
 
@@ -93,14 +91,8 @@ def _begin(out: Path, settings: ActorSettings) -> None:
     if (out / ABOUT_FILE).exists():
         _compare(out, json.loads(json.dumps(made)))
         return
-    there = [name for name in (TABLE, SPACE_FILE, CLIPS, SCENES, SHEET) if (out / name).exists()]
-    if there:
-        raise UsageError(f"{out} holds a {there[0]} that is not of this command; choose another place with --out")
-    out.mkdir(parents=True, exist_ok=True)
-    space = space_of(settings.task, settings.part)
-    for name, content in ((SPACE_FILE, space.facts()), (ABOUT_FILE, about)):
-        with whole(out / name) as path:
-            path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    refuse_foreign(out, (TABLE, SPACE_FILE, CLIPS, SCENES, SHEET))
+    state(out, about, space_of(settings.task, settings.part))
 
 
 def _compare(out: Path, made: dict[str, Any]) -> None:
@@ -126,7 +118,7 @@ def _written(out: Path, settings: ActorSettings, numbers: range) -> ActorClips:
     """These clips, every one of them on disk; without pictures if all of them were."""
     views = [CLIPS, *([SCENES] if settings.scenes else [])]
     folders = [[out / view / f"{number:06d}" for view in views] for number in numbers]
-    missing = [i for i, each in enumerate(folders) if not all(_whole(folder, settings) for folder in each)]
+    missing = [i for i, each in enumerate(folders) if not all(has_frames(folder, settings.frames) for folder in each)]
     how = settings.drawing() | {"size": settings.size if missing else 0}
     way = render_of(settings)
     if settings.paired:
@@ -138,10 +130,6 @@ def _written(out: Path, settings: ActorSettings, numbers: range) -> ActorClips:
             assert seen is not None
             save_frames(folder, seen[i].permute(0, 2, 3, 1).numpy(), f"synthetic face, {way.how}; no photograph")
     return drawn
-
-
-def _whole(folder: Path, settings: ActorSettings) -> bool:
-    return len(list(folder.glob("frame_*.png"))) == settings.frames
 
 
 def _rows(numbers: range, drawn: ActorClips, settings: ActorSettings) -> Iterator[list[Any]]:
@@ -166,6 +154,6 @@ def _look(out: Path, path: Path, *, how: str, every: int, views: int) -> None:
         for row in islice(csv.DictReader(file), 0, every * _SHOWN, every):
             texts = dict.fromkeys((row["label"], row["expression"], f"scene {row['scene_polarity']}"))
             for text, folder in zip(("\n".join(texts), "its scene"), ("path", "scene")[:views], strict=False):
-                pictures = sorted((out / row[folder]).glob("frame_*.png"))
+                pictures = sorted((out / row[folder]).glob(PICTURES))
                 shown.append((text, np.stack([np.asarray(Image.open(picture)) for picture in pictures])))
     save_clips(path, shown, how=how)

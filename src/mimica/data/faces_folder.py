@@ -28,6 +28,7 @@ from mimica.data.faces_people import FACES, SCENE, Followed, Person, chosen, cut
 from mimica.data.faces_record import Outcome, Record
 from mimica.data.faces_settings import FacesSettings
 from mimica.data.faces_tables import COLUMNS, REPORT, REPORTED, TABLE, write_tables, written
+from mimica.data.own_folder import refuse_foreign, writing
 from mimica.data.whole import whole
 from mimica.errors import InputError, MimicaError, UsageError, unforeseen
 from mimica.faces.detect import Detector, load_detector
@@ -80,13 +81,13 @@ def write_faces(
         out=out, settings=settings, record=record, names=names, sources=len(names) - len(done), progress=progress,
         stopped=stopped, finder=_Finder(settings, device, detector) if len(done) < len(names) else None,
     )  # fmt: skip
-    with _writing(out):
+    with writing(out, _Unwritable):
         _begin(out, settings)
     for source, error in found:
         if stopped():
             break
         yield done[source] if source in done else work(source, error)
-    with _writing(out):
+    with writing(out, _Unwritable):
         write_tables(out, record, given)
 
 
@@ -152,7 +153,7 @@ class _Work:
             self.begun += 1
             outcome = self._cut(source)
         if outcome.state != "stopped":
-            with _writing(self.out):
+            with writing(self.out, _Unwritable):
                 self.record.keep(outcome, self.names.get(source, ""), then)
         return outcome
 
@@ -187,7 +188,7 @@ class _Work:
         outcome.left = dict(left)
         stem = self.names[outcome.source]
         folders = [self.out / CLIPS / f"{stem}-{person.track.person}" for person in kept]
-        with _writing(self.out), _parts(folders) as parts:
+        with writing(self.out, _Unwritable), _parts(folders) as parts:
             if kept and not self.stopped():
                 progress = self._told(outcome.source, "cutting them out")
                 cut_out(outcome.source, kept, parts, self.settings, progress=progress, stopped=self.stopped)
@@ -236,9 +237,7 @@ def _refuse(out: Path, settings: FacesSettings) -> None:
     """Raise what is wrong if the folder holds something else, or faces that were cut in another way."""
     about = out / ABOUT_FILE
     if not about.exists():
-        there = [name for name in (TABLE, REPORT, CLIPS) if (out / name).exists()]
-        if there:
-            raise UsageError(f"{out} holds a {there[0]} that is not of this command; choose another place with --out")
+        refuse_foreign(out, (TABLE, REPORT, CLIPS))
         return
     try:
         told = json.loads(about.read_text(encoding="utf-8"))
@@ -275,12 +274,3 @@ def _begin(out: Path, settings: FacesSettings) -> None:
     }
     with whole(out / ABOUT_FILE) as path:
         path.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-
-
-@contextmanager
-def _writing(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise _Unwritable(f"cannot write to {out}: {reason}; choose another place with --out") from None

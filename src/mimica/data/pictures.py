@@ -32,6 +32,11 @@ def save_frames(folder: Path, frames: np.ndarray, what: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def has_frames(folder: Path, number: int) -> bool:
+    """Whether a clip of so many frames is there."""
+    return len(list(folder.glob(PICTURES))) == number
+
+
 def read_frames(folder: Path) -> np.ndarray:
     """The frames uint8 [T, S, S, 3] that `save_frames` wrote. Raises InputError where they are missing or damaged."""
     paths = sorted(folder.glob(PICTURES))

@@ -30,12 +30,13 @@ from mimica.data.actor_settings import Part
 from mimica.data.actor_shapes import Canvas, ellipse, grid
 from mimica.data.clipset import ABOUT_FILE, SPACE_FILE, ClipSet, items, load, parse
 from mimica.data.fer2013 import PARTS
+from mimica.data.own_folder import refuse_foreign, state, writing
 from mimica.data.packed import packed_parts
-from mimica.data.pictures import PICTURES, save_frames
+from mimica.data.pictures import has_frames, save_frames
 from mimica.data.scene import scene_polarity, scenes
 from mimica.data.scenes_settings import ScenesSettings
 from mimica.data.whole import whole
-from mimica.errors import InputError, UsageError
+from mimica.errors import UsageError
 
 CLIPS, SCENES, TABLE = "clips", "scenes", "clips.csv"
 
@@ -76,7 +77,7 @@ def write_scenes(
             f"in their {SPACE_FILE}, 1, 0 or -1 for each"
         )
     done, of = 0, sum(map(len, parts.values()))
-    try:
+    with writing(out):
         _begin(out, parts, settings)
         with whole(out / TABLE) as path, path.open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file, lineterminator="\n")
@@ -87,9 +88,6 @@ def write_scenes(
                     table.writerows(rows)
                     done += len(rows)
                     progress(done, of)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"cannot write to {out}: {reason}; choose another place with --out") from None
     return out / TABLE
 
 
@@ -147,13 +145,8 @@ def _begin(out: Path, parts: dict[str, ClipSet], settings: ScenesSettings) -> No
                 "same settings again to go on with it, or choose another place with --out"
             )
         return
-    if there := [name for name in (TABLE, SPACE_FILE, CLIPS, SCENES) if (out / name).exists()]:
-        raise UsageError(f"{out} holds a {there[0]} that is not of this command; choose another place with --out")
-    out.mkdir(parents=True, exist_ok=True)
-    about = {"what": _WHAT, **made, "columns": COLUMNS}
-    for name, content in ((SPACE_FILE, space.facts()), (ABOUT_FILE, about)):
-        with whole(out / name) as path:
-            path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    refuse_foreign(out, (TABLE, SPACE_FILE, CLIPS, SCENES))
+    state(out, {"what": _WHAT, **made, "columns": COLUMNS}, space)
 
 
 def _placed(
@@ -168,7 +161,9 @@ def _placed(
         wanted = [clips.space.polarity[int(clips.labels[i])] for i in places]
         shown = scene_polarity(wanted, settings.polarity_agrees, seed=seed, part=drawn, numbers=numbers)
         folders = [[out / view / part / str(i) for view in (CLIPS, SCENES)] for i in places]
-        missing = [k for k, i in enumerate(places) if not all(_there(one, len(clips.frames[i])) for one in folders[k])]
+        missing = [
+            k for k, i in enumerate(places) if not all(has_frames(one, len(clips.frames[i])) for one in folders[k])
+        ]
         behind = (
             scenes(shown, size=settings.size, part=drawn, seed=seed, numbers=numbers) if missing else torch.empty(0)
         )
@@ -185,7 +180,3 @@ def _placed(
              int(shown[k]), clips.groups[i] if clips.groups else ""]
             for k, i in enumerate(places)
         ]  # fmt: skip
-
-
-def _there(folder: Path, frames: int) -> bool:
-    return len(list(folder.glob(PICTURES))) == frames
